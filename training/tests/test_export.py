@@ -1,0 +1,101 @@
+"""Model folders: the same bytes for the same weights, and never the wrong network."""
+
+import json
+
+import numpy as np
+import pytest
+
+from training.export import UnusableModel, load_model, save_weights, sha256_of
+from training.tests.numpy_network import random_model
+
+MEAN, STD = [-9.0, -16.0, 0.0, 0.0], [4.0, 4.0, 2.0, 2.0]
+
+
+def card(**changes):
+    return {
+        "name": "vv_vh_descending_60_12",
+        "version": 1,
+        "variant": "published",
+        "filters": 4,
+        "bands": ["postVV", "postVH", "diffVV", "diffVH"],
+        "standardisation": {"mean": MEAN, "std": STD},
+        "fill_db": [-9.0, -16.0, 0.0, 0.0],
+        **changes,
+    }
+
+
+@pytest.mark.parametrize("variant", ["published", "paper"])
+def test_saved_model_scores_as_before(tmp_path, variant):
+    model = random_model(seed=5, filters=4, variant=variant, mean=MEAN, std=STD)
+    save_weights(model, tmp_path / "m", card(variant=variant))
+    patches = np.random.default_rng(0).normal(-6, 5, (3, 64, 64, 4)).astype(np.float32)
+    np.testing.assert_array_equal(load_model(tmp_path / "m")(patches), model(patches))
+
+
+def test_raw_db_model_has_no_standardisation(tmp_path):
+    model = random_model(seed=5, filters=4, bands=2)
+    save_weights(model, tmp_path, card(bands=["postVV", "diffVV"], standardisation=None))
+    patches = np.random.default_rng(0).normal(-6, 5, (2, 64, 64, 2)).astype(np.float32)
+    np.testing.assert_array_equal(load_model(tmp_path)(patches), model(patches))
+
+
+def test_same_weights_give_the_same_bytes(tmp_path):
+    model = random_model(seed=5, filters=4)
+    for folder in ("a", "b"):
+        save_weights(model, tmp_path / folder, card())
+    for file in ("weights.npz", "card.json"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+    with np.load(tmp_path / "a" / "weights.npz") as arrays:
+        assert {arrays[name].dtype for name in arrays.files} == {np.dtype(np.float16)}
+
+
+def test_card_names_the_weights_beside_it(tmp_path):
+    save_weights(random_model(seed=5, filters=4), tmp_path, card())
+    written = json.loads((tmp_path / "card.json").read_text())
+    assert written == {**card(), "sha256": sha256_of(tmp_path / "weights.npz")}
+
+
+def test_other_weights_under_a_card_are_refused(tmp_path):
+    save_weights(random_model(seed=5, filters=4), tmp_path / "a", card())
+    save_weights(random_model(seed=6, filters=4), tmp_path / "b", card())
+    (tmp_path / "a" / "weights.npz").write_bytes((tmp_path / "b" / "weights.npz").read_bytes())
+    with pytest.raises(UnusableModel, match="sha256"):
+        load_model(tmp_path / "a")
+
+
+@pytest.mark.parametrize("key", ["variant", "filters", "bands", "standardisation", "sha256"])
+def test_card_without_a_needed_key_is_refused(tmp_path, key):
+    save_weights(random_model(seed=5, filters=4), tmp_path, card())
+    written = json.loads((tmp_path / "card.json").read_text())
+    del written[key]
+    (tmp_path / "card.json").write_text(json.dumps(written))
+    with pytest.raises(UnusableModel, match=key):
+        load_model(tmp_path)
+
+
+def test_weights_without_a_variant_are_never_written(tmp_path):
+    incomplete = card()
+    del incomplete["variant"]
+    with pytest.raises(UnusableModel, match="variant"):
+        save_weights(random_model(seed=5, filters=4), tmp_path / "m", incomplete)
+    assert not (tmp_path / "m").exists()
+
+
+def test_weights_that_do_not_fit_the_card_are_refused(tmp_path):
+    save_weights(random_model(seed=5, filters=4), tmp_path, card(filters=8))
+    with pytest.raises(UnusableModel, match="8 filters"):
+        load_model(tmp_path)
+
+
+def test_weights_beyond_float16_are_refused(tmp_path):
+    model = random_model(seed=5, filters=4)
+    weights = model.get_weights()
+    weights[5] = weights[5] + 1e6
+    model.set_weights(weights)
+    with pytest.raises(UnusableModel, match="moving_variance"):
+        save_weights(model, tmp_path / "m", card())
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(UnusableModel, match=r"card\.json"):
+        load_model(tmp_path)
