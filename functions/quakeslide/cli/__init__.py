@@ -1,0 +1,1 @@
+"""The command line, installed by pip and never bundled into a function."""

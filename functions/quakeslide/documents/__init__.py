@@ -1,0 +1,1 @@
+"""Stored JSON documents: how each is read and written."""
