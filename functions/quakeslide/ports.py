@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from quakeslide.domain.composite import Composite
+from quakeslide.domain.judgement import Judgement
+from quakeslide.domain.model_card import ModelCard
 from quakeslide.domain.sentinel1 import Scene
 
 
@@ -112,21 +114,6 @@ class CompositeExporter(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServedModel:
-    """A model version that is being served, with its card.
-
-    Attributes:
-        name: `{vv|vv_vh}_{ascending|descending}_{pre}_{post}`.
-        version: TF Serving's integer version, pinned in every request.
-        card: the JSON model card, as parsed.
-    """
-
-    name: str
-    version: int
-    card: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WindowScores:
     """Scores of a tile's windows.
 
@@ -154,8 +141,8 @@ class LandslideModel(Protocol):
 class ModelCards(Protocol):
     """Where model cards lie. Raises ModelMissing or UnusableModelCard."""
 
-    def card(self, name: str, version: int) -> Mapping[str, Any]:
-        """Return the parsed JSON card of one served version."""
+    def card(self, name: str, version: int) -> ModelCard:
+        """Return the card of one served version."""
         ...
 
 
@@ -172,5 +159,33 @@ class CompositePixels(Protocol):
             generations: generation of every shard that the box touches, by object name.
             box: half-open pixel box from the composite's corner.
             bands: names, in the order wanted.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A file of a product: bytes and media type."""
+
+    data: bytes
+    content_type: str
+
+
+class Renderer(Protocol):
+    """Makes what people and GIS programs open. Pure: the same arguments give the same bytes."""
+
+    def support(self, judgement: Judgement) -> Mapping[str, File]:
+        """Return the files of `support/` by file name: score.tif, blind.geojson, affected.geojson, quicklook.png, item.json."""
+        ...
+
+    def page(self, title: str, layers: Sequence[Mapping[str, Any]], status: Mapping[str, Any], notice: str) -> bytes:
+        """Return the event's map page, one self-contained HTML file.
+
+        Args:
+            title: the earthquake in words.
+            layers: one per track's representative stage and one for the fused summary: `{"name", "detections", "blind", "affected",
+                "quicklook"}` with GeoJSON objects and PNG bytes; the summary has only `name` and `detections`.
+            status: the event's `status/` document.
+            notice: data notices, empty where there are none.
         """
         ...
