@@ -1,0 +1,7 @@
+"""A simulator of Sentinel-1 GRD scenes before and after an earthquake that triggers landslides.
+
+It imports nothing of the product and nothing of the rest of the training chain, so that a bug in one cannot hide in the other.
+What it makes is SIMULATED: it serves to train a demo model and to exercise the pipeline, and says nothing of skill on real slides.
+
+Not modelled: passive layover and shadow, speckle that persists from pass to pass, misregistration, snow.
+"""

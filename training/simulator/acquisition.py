@@ -1,0 +1,148 @@
+"""Backscatter of one pass, one polarisation, one day: sigma0 in dB as Earth Engine's S1_GRD holds it.
+
+Terrain leaves its mark as in Vollrath 2020 (volume model); the sign of the change on a slide depends on the local incidence
+(Handwerger et al. 2022, Lindsay et al. 2023); speckle is gamma distributed by Wilson and Hilferty's cube of a normal.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from training.simulator import cover as land
+from training.simulator.cover import Cover, Rain
+from training.simulator.events import Event
+from training.simulator.geometry import View, relief_gain_db
+from training.simulator.landslides import Landslides
+from training.simulator.terrain import Field, smooth_field
+
+Polarisation = Literal["VV", "VH"]
+
+LOOKS = 8.0  # effective number of looks at 10 m, after the product's own resampling
+SPECKLE_KERNEL = np.array([0.35, 1.0, 0.35], np.float32)  # neighbours correlate by 0.57: 20 m resolution on a 10 m grid
+NOISE_FLOOR_DB = -27.0
+# by cover kind: forest, grass, farm, river; gamma0, dB
+BRIGHTNESS_DB = {"VV": (-7.2, -10.0, -10.5, -13.0), "VH": (-12.8, -17.2, -17.5, -21.0)}
+MOISTURE_DB = (0.35, 1.0, 1.2, 1.6)
+SEASON_DB = (0.5, 1.2, 2.4, 0.8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What one pass sees of a scene in one polarisation when nothing but the day varies; float32 [H, W].
+
+    Attributes:
+        before_db: sigma0 before the earthquake, without weather, season and speckle.
+        change_db: what the landslides add to it.
+    """
+
+    before_db: Field
+    change_db: Field
+
+
+def illuminate(cover: Cover, slides: Landslides, geometry: View, polarisation: Polarisation) -> Ground:
+    """Return the mean backscatter of a scene before the earthquake and the change by its slides."""
+    vegetated = np.array(BRIGHTNESS_DB[polarisation], np.float32)[cover.kind] + cover.texture_db
+    signal = np.power(10, (vegetated + relief_gain_db(geometry)) / 10, dtype=np.float32)
+    signal[geometry.shadow] *= np.float32(0.05)
+    floor = np.float32(10 ** (NOISE_FLOOR_DB / 10))
+    return Ground(
+        before_db=10 * np.log10(signal + floor),
+        change_db=_slide_change_db(vegetated, cover, slides, geometry, polarisation),
+    )
+
+
+def _slide_change_db(
+    vegetated: Field, cover: Cover, slides: Landslides, geometry: View, polarisation: Polarisation
+) -> Field:
+    """Bare, rough ground replaces vegetation: brighter on slopes that face the sensor, darker on those that look away."""
+    change = np.zeros_like(vegetated)
+    there = np.nonzero(slides.label)
+    if not len(there[0]):
+        return change
+    number, local = slides.label[there], geometry.local_incidence_deg[there]
+    deposit = slides.downslope[there] > 0.2  # the lower part is rougher and wetter
+    bare = -5.6 - 0.17 * (local - 20) + slides.roughness_db[number] + np.where(deposit, 0.9, -0.4)
+    bare += cover.texture_db[there]
+    if polarisation == "VH":
+        bare += np.where(deposit, 0.6, 0.0) - 8.6
+    bare -= 10 * np.log10(np.maximum(np.cos(np.radians(local)), 0.05))  # sigma0 -> gamma0, as `vegetated`
+    share = slides.stripped[number]
+    mixed = share * 10 ** (bare / 10) + (1 - share) * 10 ** (vegetated[there] / 10)
+    seen = np.where(geometry.shadow[there], 0.0, np.where(geometry.layover[there], 0.5, 1.0))
+    change[there] = (10 * np.log10(mixed) - vegetated[there]) * seen
+    blur = np.array([0.22, 0.56, 0.22], np.float32)  # 20 m resolution mixes a slide's edge with what lies beside it
+    return _blur(change, blur)
+
+
+def acquire(
+    event: Event,
+    cover: Cover,
+    rain: Rain,
+    ground: Ground,
+    *,
+    day: float,
+    polarisation: Polarisation,
+    rng: np.random.Generator,
+) -> Field:
+    """Return sigma0, dB, float32 [H, W], of one day; days after 0 see the landslides.
+
+    Args:
+        event: how strong the changes are that have nothing to do with slides.
+        cover: what grows where.
+        rain: the showers; all polarisations and passes see the same.
+        ground: of this pass and polarisation.
+        day: counted from the earthquake.
+        polarisation: VV or VH; VH follows moisture less.
+        rng: of this pass, day and polarisation alone, so that no call order matters.
+    """
+    shape = cover.kind.shape
+    reaction = 1.0 if polarisation == "VV" else 0.6
+    local_rain = smooth_field(rng, shape, 96) * np.float32(0.55)
+    moisture = event.moisture * 0.55 * reaction * np.array(MOISTURE_DB, np.float32)
+    phase = 2 * np.pi * (day / 365 + event.season_phase)
+    season = event.season * np.sin(phase) * np.array(SEASON_DB, np.float32) * (1.0 if polarisation == "VV" else 1.1)
+    by_kind = (moisture * rain.wetness(day) + season).astype(np.float32)
+
+    sigma0_db = ground.before_db + by_kind[cover.kind] + moisture.astype(np.float32)[cover.kind] * local_rain
+    # wind, drops on leaves: no two passes see the same canopy
+    sigma0_db += smooth_field(rng, shape, 12) * np.float32(0.3)
+    if day > 0:
+        sigma0_db += ground.change_db
+    _plough(sigma0_db, cover, day)
+    _flow(sigma0_db, cover, event, day, rng)
+    for cut in cover.cuts:
+        if day > cut.day:
+            kinds = cover.kind[cut.rows, cut.columns]
+            sigma0_db[cut.rows, cut.columns] += np.where(
+                kinds <= land.GRASS, np.float32(cut.change_db * (1.0 if polarisation == "VH" else 0.7)), np.float32(0)
+            )
+    return sigma0_db + speckle_db(rng, shape)
+
+
+def _plough(sigma0_db: Field, cover: Cover, day: float) -> None:
+    done = np.where(day > cover.plough_day, cover.plough_db, np.float32(0))
+    sigma0_db[cover.kind == land.FARM] += done[cover.parcel]
+
+
+def _flow(sigma0_db: Field, cover: Cover, event: Event, day: float, rng: np.random.Generator) -> None:
+    river = cover.kind == land.RIVER
+    level = smooth_field(rng, sigma0_db.shape, 16)[river] * np.float32(1.3 * event.river)
+    sigma0_db[river] += level + (cover.sediment_db[river] if day > 0 else 0)
+
+
+def speckle_db(rng: np.random.Generator, shape: tuple[int, int], looks: float = LOOKS) -> Field:
+    """Return multiplicative speckle of unit mean power, in dB, float32 [H, W]; neighbours are correlated."""
+    kernel = SPECKLE_KERNEL / np.sqrt(np.sum(SPECKLE_KERNEL**2))
+    normal = _blur(rng.standard_normal(shape, dtype=np.float32), kernel)
+    root = np.float32(1 - 1 / (9 * looks)) + normal * np.float32(1 / (3 * np.sqrt(looks)))
+    return np.float32(30) * np.log10(np.maximum(root, np.float32(0.15)))
+
+
+def _blur(field: Field, kernel: Field) -> Field:
+    """Convolve rows and columns with a symmetric 3-tap kernel; edges repeat."""
+    for axis in (0, 1):
+        padded = np.pad(field, [(1, 1) if a == axis else (0, 0) for a in (0, 1)], mode="reflect")
+        before, after = (padded[:-2], padded[2:]) if axis == 0 else (padded[:, :-2], padded[:, 2:])
+        field = field * kernel[1] + (before + after) * kernel[0]
+    return field
