@@ -15,13 +15,18 @@ without the variant they would load into the wrong network unnoticed. Keys read 
 
 import hashlib
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
+import click
 import keras
 import numpy as np
+import tensorflow as tf
 
 from training.networks import cnn
+from training.tile_graph import ServingGraph
 
 WEIGHTS = "weights.npz"
 CARD = "card.json"
@@ -109,3 +114,73 @@ def load_model(folder: Path) -> keras.Model:
         )
     model.set_weights(weights)
     return model
+
+
+def export_saved_model(folder: Path, to: Path) -> Path:
+    """Write the SavedModel of a model folder at `to/<name>/<version>/`, with the card beside `saved_model.pb`.
+
+    Nothing is done when it is there already with the same weights. The version's folder appears at once and whole: a
+    server that watches `to` never sees half of it.
+
+    Returns:
+        The version's folder.
+
+    Raises:
+        UnusableModel: see `load_model`; also a card without `name`, `version` or `fill_db`.
+    """
+    card = read_card(folder)
+    for key in ("name", "version", "fill_db"):
+        if key not in card:
+            raise UnusableModel(f"{folder / CARD}: {key!r} is missing; a model cannot be served without it")
+    version = to / card["name"] / str(card["version"])
+    if is_exported(card, version):
+        return version
+    graph = ServingGraph(load_model(folder), card["fill_db"])
+    # Hidden until whole: model servers look only at folders whose name is an integer.
+    draft = version.with_name(f".{version.name}-{os.getpid()}")
+    shutil.rmtree(draft, ignore_errors=True)
+    tf.saved_model.save(graph, str(draft), signatures=graph.served)
+    shutil.copyfile(folder / CARD, draft / CARD)
+    shutil.rmtree(version, ignore_errors=True)
+    draft.rename(version)
+    return version
+
+
+def is_exported(card: dict[str, Any], version: Path) -> bool:
+    """Say whether a version's folder holds a SavedModel made from exactly this card (and so from these weights)."""
+    exported = version / CARD
+    if not exported.is_file() or not (version / "saved_model.pb").is_file():
+        return False
+    return bool(json.loads(exported.read_text(encoding="utf-8")) == card)
+
+
+@click.command("export")
+@click.option(
+    "--models",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    default=Path("serving/models"),
+    show_default=True,
+    help="Folder of model folders (weights.npz and card.json), at any depth.",
+)
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("build/models"),
+    show_default=True,
+    help="Model base folder of the server; SavedModels go to NAME/VERSION/ in it.",
+)
+def export_command(models: Path, to: Path) -> None:
+    """Export every model folder as a SavedModel that TensorFlow Serving loads; skip what is there already."""
+    folders = sorted(card.parent for card in models.rglob(CARD))
+    if not folders:
+        raise click.ClickException(f"{models}: no {CARD} below it")
+    for folder in folders:
+        try:
+            version = export_saved_model(folder, to)
+        except UnusableModel as error:
+            raise click.ClickException(str(error)) from error
+        click.echo(f"{folder} -> {version}")
+
+
+if __name__ == "__main__":
+    export_command()

@@ -4,8 +4,9 @@ import json
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
-from training.export import UnusableModel, load_model, save_weights, sha256_of
+from training.export import UnusableModel, export_command, export_saved_model, load_model, save_weights, sha256_of
 from training.tests.numpy_network import random_model
 
 MEAN, STD = [-9.0, -16.0, 0.0, 0.0], [4.0, 4.0, 2.0, 2.0]
@@ -99,3 +100,43 @@ def test_weights_beyond_float16_are_refused(tmp_path):
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(UnusableModel, match=r"card\.json"):
         load_model(tmp_path)
+
+
+def test_export_command_skips_what_is_there_and_replaces_what_changed(tmp_path):
+    models, to = tmp_path / "models", tmp_path / "served"
+    save_weights(random_model(seed=5, filters=4), models / "a", card())
+    save_weights(random_model(seed=6, filters=4), models / "b", card(name="vv_vh_ascending_60_12", version=12))
+
+    def export():
+        result = CliRunner().invoke(export_command, ["--models", str(models), "--to", str(to)])
+        assert result.exit_code == 0, result.output
+        return {path: path.stat().st_mtime_ns for path in to.glob("*/*/saved_model.pb")}
+
+    first = export()
+    assert {str(path.parent.relative_to(to)) for path in first} == {
+        "vv_vh_descending_60_12/1",
+        "vv_vh_ascending_60_12/12",
+    }
+    for path in first:
+        served = json.loads((path.parent / "card.json").read_text())
+        assert served["sha256"] in {sha256_of(models / name / "weights.npz") for name in "ab"}
+    assert export() == first
+    save_weights(random_model(seed=7, filters=4), models / "a", card())
+    again = export()
+    assert {path.parts[-3] for path in first if again[path] != first[path]} == {"vv_vh_descending_60_12"}
+    assert sorted(path.name for path in to.glob("*/*")) == ["1", "12"]  # no drafts left
+
+
+def test_export_without_models_fails(tmp_path):
+    result = CliRunner().invoke(export_command, ["--models", str(tmp_path), "--to", str(tmp_path / "to")])
+    assert result.exit_code == 1
+    assert "card.json" in result.output
+
+
+@pytest.mark.parametrize("key", ["name", "version", "fill_db"])
+def test_model_that_cannot_be_served_is_refused(tmp_path, key):
+    incomplete = card()
+    del incomplete[key]
+    save_weights(random_model(seed=5, filters=4), tmp_path / "m", incomplete)
+    with pytest.raises(UnusableModel, match=key):
+        export_saved_model(tmp_path / "m", tmp_path / "to")
