@@ -1,5 +1,6 @@
 """Child processes of the stack: started with a log each, waited for until they answer, and always ended."""
 
+import contextlib
 import json
 import os
 import select
@@ -98,10 +99,8 @@ class Child:
     def end(self) -> None:
         """End the whole process group: asked first, killed after five seconds."""
         for sign, patience_s in ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, sign)
-            except ProcessLookupError:
-                pass
             try:
                 self._process.wait(patience_s)
                 break
