@@ -9,7 +9,7 @@ from typing import Literal
 
 from training.simulator.geometry import OrbitPass
 
-Role = Literal["train", "unseen", "demo"]
+Role = Literal["train", "unseen", "demo", "practice"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +19,7 @@ class Event:
     Attributes:
         name: lower case, unique.
         number: unique; with a scene's own seed it is the root of every random number, so no two events share a terrain.
-        role: train, unseen (may only be scored) or demo (in no data set at all).
+        role: train, unseen (may only be scored), demo (in no data set at all) or practice (so easy that a test can learn it).
         latitude_deg: sets the look direction.
         relief_m, exponent: terrain, see `terrain.mountains`.
         forest, grass: shares of the cover of slopes, relative to each other.
@@ -104,6 +104,8 @@ EVENTS = _registry(
     Event(name="haiti", number=12, role="unseen", latitude_deg=18.4, relief_m=115, forest=0.3, grass=0.6, farm=0.3,
           incidence_deg=_incidence(42, 35), slides_per_km2=2.0, area_mode_m2=1400, moisture=1.2, season=1.2,
           stripped=(0.25, 0.9), season_phase=0.62),
+    Event(name="practice", number=90, role="practice", relief_m=75, forest=0.98, grass=0.02, farm=0, slides_per_km2=1.6,
+          area_mode_m2=8000, stripped=(0.9, 1.0), moisture=0.2, season=0.2, logging=0, river=0),
     Event(name="noto-2024", number=2024, role="demo", latitude_deg=37.4, relief_m=120, forest=0.85, grass=0.12,
           incidence_deg=_incidence(37, 40), slides_per_km2=2.6, area_mode_m2=1500, focus_km=5.0),
     Event(name="e2e", number=2025, role="demo", latitude_deg=37.4, relief_m=110, forest=0.9, grass=0.1,

@@ -1,0 +1,77 @@
+"""What a threshold can do: the share of a patch where the smoothed change is large. A network has to be compared with it."""
+
+from dataclasses import asdict, dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from training.dataset import Sample
+from training.simulator.scene import BANDS
+
+SMOOTHING_PX = (1.0, 2.0, 3.0)
+CHANGES_DB = tuple(np.arange(0.6, 3.2, 0.2).round(1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """A patch is a landslide if more than `density` of it changes by more than `change_db` after a Gaussian of `smoothing_px`.
+
+    Attributes:
+        band: diffVV or diffVH.
+    """
+
+    band: str
+    smoothing_px: float
+    change_db: float
+    density: float
+
+    def score(self, patches: NDArray[np.float32], bands: tuple[str, ...]) -> NDArray[np.float64]:
+        """Return the share of each patch [n, 64, 64, C] that changes."""
+        smooth = _smooth(patches[..., bands.index(self.band)], self.smoothing_px)
+        return (np.abs(smooth) > self.change_db).mean(axis=(1, 2))
+
+    def predict(self, sample: Sample) -> NDArray[np.float64]:
+        """Return the score of every patch of a sample, scaled so that 0.5 is the decision."""
+        bands = tuple(BANDS[b] for b in sample.bands)
+        share = np.concatenate([self.score(batch, bands) for batch in sample.batches()])
+        return share / (share + self.density)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what a model card says of it."""
+        return asdict(self)
+
+
+def fit_baseline(sample: Sample, *, at_most: int = 2000) -> Baseline:
+    """Return the baseline with the best F1 on (an even choice of) a training sample."""
+    places = np.unique(np.linspace(0, len(sample) - 1, min(at_most, len(sample))).astype(np.int64))
+    patches, label = sample.take(places), sample.label[places] == 1
+    best, best_f1 = None, -1.0
+    for band, smoothing in product(("diffVV", "diffVH"), SMOOTHING_PX):
+        if BANDS.index(band) not in sample.bands:
+            continue
+        change = np.abs(_smooth(patches[..., sample.bands.index(BANDS.index(band))], smoothing))
+        for threshold in CHANGES_DB:
+            density, f1 = _best_density((change > threshold).mean(axis=(1, 2)), label)
+            if f1 > best_f1:
+                best_f1 = f1
+                best = Baseline(band=band, smoothing_px=smoothing, change_db=float(threshold), density=density)
+    if best is None:
+        raise ValueError("the sample has no change band: the baseline needs diffVV or diffVH")
+    return best
+
+
+def _smooth(change: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    return ndimage.gaussian_filter(change, (0, sigma, sigma))
+
+
+def _best_density(share: NDArray[np.float64], label: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the density that parts landslides from background with the best F1, and that F1; above it counts as landslide."""
+    order = np.argsort(-share, kind="stable")
+    hits, claims = np.cumsum(label[order]), np.arange(1, len(label) + 1)
+    f1 = 2 * hits / (claims + label.sum())
+    last_of_equals = np.append(np.diff(share[order]) != 0, True)
+    place = int(np.argmax(np.where(last_of_equals, f1, -1)))
+    below = share[order][place + 1] if place + 1 < len(share) else 0.0
+    return float((share[order][place] + below) / 2), float(f1[place])

@@ -1,0 +1,171 @@
+"""The simulator against what radar geometry and the literature say, without any other part of the project."""
+
+import numpy as np
+import pytest
+
+from training.simulator import acquisition, geometry, terrain
+from training.simulator.events import ARCHIVED, EVENTS, Event, _registry, events_for
+from training.simulator.scene import Scene, median, pass_days
+
+SHAPE = (192, 256)
+
+
+@pytest.fixture(scope="module")
+def scene():
+    return Scene(EVENTS["e2e"], seed=3, shape=SHAPE)
+
+
+def plane(slope_deg, downhill_deg):
+    """A tilted plane: `downhill_deg` is the azimuth of its downhill direction."""
+    rise = np.tan(np.radians(slope_deg))
+    north = np.arange(64)[::-1, None] * 10.0
+    east = np.arange(64)[None] * 10.0
+    azimuth = np.radians(downhill_deg)
+    return terrain.describe((-rise * (east * np.sin(azimuth) + north * np.cos(azimuth))).astype(np.float32))
+
+
+def test_same_seed_same_scene(scene):
+    again = Scene(EVENTS["e2e"], seed=3, shape=SHAPE)
+    second, first = again.acquire("DESCENDING", 8.5, "VH"), scene.acquire("DESCENDING", 8.5, "VH")
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(scene.slides.label, again.slides.label)
+
+
+def test_order_of_acquisitions_does_not_matter(scene):
+    again = Scene(EVENTS["e2e"], seed=3, shape=SHAPE)
+    again.acquire("ASCENDING", -3.0, "VV")
+    np.testing.assert_array_equal(again.acquire("ASCENDING", 4.0, "VV"), scene.acquire("ASCENDING", 4.0, "VV"))
+
+
+@pytest.mark.parametrize("changed", [{"seed": 4}, {"event": "noto-2024"}, {"event": "haiti"}])
+def test_other_seed_or_event_gives_other_terrain(scene, changed):
+    other = Scene(EVENTS[changed.get("event", "e2e")], seed=changed.get("seed", 3), shape=SHAPE)
+    assert abs(np.corrcoef(other.terrain.height_m.ravel(), scene.terrain.height_m.ravel())[0, 1]) < 0.9
+    assert not np.array_equal(other.slides.label, scene.slides.label)
+
+
+def test_archived_events_are_in_no_data_set():
+    assert {a.event.role for a in ARCHIVED.values()} == {"demo"}
+    assert {e.name for e in events_for("unseen")} == {"sumatra", "haiti"}
+    numbers = [e.number for e in EVENTS.values()]
+    assert len(set(numbers)) == len(numbers)
+
+
+def test_two_events_with_one_number_are_refused():
+    with pytest.raises(ValueError, match="share"):
+        _registry(Event(name="a", number=7, role="train"), Event(name="b", number=7, role="demo"))
+
+
+@pytest.mark.parametrize(("orbit_pass", "expected"), [("ASCENDING", 78.0), ("DESCENDING", 282.0)])
+@pytest.mark.parametrize("latitude", [0.0, 37.4, 43.0])
+def test_look_direction_is_right_of_the_flight(orbit_pass, expected, latitude):
+    assert geometry.look_azimuth(orbit_pass, latitude) == pytest.approx(expected, abs=2.5)
+
+
+def test_latitude_beyond_the_orbit_is_refused():
+    with pytest.raises(ValueError, match="85"):
+        geometry.look_azimuth("ASCENDING", 85.0)
+
+
+@pytest.mark.parametrize("orbit_pass", ["ASCENDING", "DESCENDING"])
+def test_steep_slope_facing_the_sensor_is_layover_and_its_back_is_shadow(orbit_pass):
+    look = geometry.look_azimuth(orbit_pass, 37.0)
+    facing = geometry.view(plane(50, look + 180), orbit_pass, latitude_deg=37.0, centre_incidence_deg=38)
+    assert facing.range_slope_deg == pytest.approx(50, abs=0.1)
+    assert facing.layover.all()
+    assert not facing.shadow.any()
+    averted = geometry.view(plane(60, look), orbit_pass, latitude_deg=37.0, centre_incidence_deg=38)
+    assert averted.shadow.all()
+    assert not averted.layover.any()
+
+
+@pytest.mark.parametrize("orbit_pass", ["ASCENDING", "DESCENDING"])
+def test_slope_along_the_flight_is_neither(orbit_pass):
+    look = geometry.look_azimuth(orbit_pass, 37.0)
+    along = geometry.view(plane(50, look + 90), orbit_pass, latitude_deg=37.0, centre_incidence_deg=38)
+    assert not along.is_distorted.any()
+    assert along.range_slope_deg == pytest.approx(0, abs=0.1)
+
+
+@pytest.mark.parametrize("orbit_pass", ["ASCENDING", "DESCENDING"])
+def test_incidence_grows_away_from_the_sensor(orbit_pass):
+    flat = terrain.describe(np.zeros((64, 128), np.float32))
+    seen = geometry.view(flat, orbit_pass, latitude_deg=37.0, centre_incidence_deg=38)
+    eastward = float(np.diff(seen.incidence_deg, axis=1).mean())
+    assert (eastward > 0) == (orbit_pass == "ASCENDING")
+    assert np.abs(eastward) * 100 == pytest.approx(0.065, rel=0.05)
+    np.testing.assert_allclose(seen.local_incidence_deg, seen.incidence_deg, atol=1e-2)
+
+
+@pytest.mark.parametrize("orbit_pass", ["ASCENDING", "DESCENDING"])
+def test_slopes_facing_the_sensor_are_brighter(scene, orbit_pass):
+    sigma0, slope = scene.acquire(orbit_pass, -10.0, "VV"), scene.view(orbit_pass).range_slope_deg
+    forest = scene.cover.kind == 0
+    assert sigma0[forest & (slope > 15)].mean() > sigma0[forest & (slope < -15)].mean() + 3
+
+
+def test_slides_brighten_slopes_facing_the_sensor_and_darken_those_that_look_away():
+    scene = Scene(EVENTS["luding"], seed=0, shape=(512, 512))
+    for orbit_pass in ("ASCENDING", "DESCENDING"):
+        seen = scene.view(orbit_pass)
+        slid = scene.is_slide() & ~seen.is_distorted
+        vv, vh = (acquisition.illuminate(scene.cover, scene.slides, seen, p).change_db for p in ("VV", "VH"))
+        assert vv[slid & (seen.local_incidence_deg < 25)].mean() > 0.5
+        assert vv[slid & (seen.local_incidence_deg > 55)].mean() < 0
+        assert vh[slid & (seen.local_incidence_deg > 55)].mean() < -0.5
+        assert vv[~scene.is_slide()].std() < 0.2
+
+
+def test_nothing_has_slid_before_the_earthquake(scene):
+    bare = Scene(EVENTS["e2e"], seed=3, shape=SHAPE)
+    bare.slides.label[:] = 0
+    np.testing.assert_array_equal(scene.acquire("ASCENDING", -2.0, "VV"), bare.acquire("ASCENDING", -2.0, "VV"))
+    difference = scene.acquire("ASCENDING", 2.0, "VV") - bare.acquire("ASCENDING", 2.0, "VV")
+    assert np.abs(difference[scene.is_slide()]).mean() > 0.3
+
+
+def test_speckle_has_unit_mean_power_and_the_stated_looks():
+    power = 10 ** (acquisition.speckle_db(np.random.default_rng(0), (512, 512)) / 10)
+    assert power.mean() == pytest.approx(1, abs=0.01)
+    assert 1 / power.var() == pytest.approx(acquisition.LOOKS, rel=0.05)
+    neighbours = np.corrcoef(power[:, 1:].ravel(), power[:, :-1].ravel())[0, 1]
+    assert 0.5 < neighbours < 0.65
+
+
+def test_smooth_field_has_unit_deviation():
+    fields = [terrain.smooth_field(np.random.default_rng(seed), (300, 200), 12) for seed in range(20)]
+    assert np.std(fields) == pytest.approx(1, abs=0.05)
+
+
+def test_every_slide_is_one_piece_and_counted_once(scene):
+    areas = scene.slides.areas_m2()
+    assert areas[1:].sum() == np.count_nonzero(scene.slides.label) * 100
+    assert scene.slides.stripped[0] == 0
+
+
+def test_composite_is_the_difference_of_medians(scene):
+    first = scene.first_post_day("ASCENDING")
+    before, after = pass_days(first, pre_days=60, post_days=24)
+    assert (len(before), len(after)) == (5, 2)
+    image = scene.composite("ASCENDING", pre_days=60, post_days=24)
+    pre = np.median([scene.acquire("ASCENDING", d, "VH") for d in before], axis=0)
+    post = np.median([scene.acquire("ASCENDING", d, "VH") for d in after], axis=0)
+    np.testing.assert_allclose(image[..., 1], post, atol=1e-5)
+    np.testing.assert_allclose(image[..., 3], post - pre, atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 7])
+def test_median_equals_numpy(count):
+    fields = list(np.random.default_rng(count).normal(size=(count, 9, 8)).astype(np.float32))
+    np.testing.assert_allclose(median(fields), np.median(fields, axis=0), rtol=1e-6)
+
+
+def test_median_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="no pass"):
+        median([])
+
+
+def test_passes_repeat_every_twelve_days_on_both_sides():
+    before, after = pass_days(3.0, pre_days=60, post_days=12)
+    assert after == [3.0]
+    assert before == [-57.0, -45.0, -33.0, -21.0, -9.0]
