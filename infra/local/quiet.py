@@ -22,7 +22,6 @@ from rasterio.enums import Resampling
 from rasterio.transform import Affine
 from rasterio.warp import reproject
 from shapely.geometry import mapping
-from shapely.ops import transform
 
 RELATIVE_ORBIT = 137  # of the recorded bursts T137-292319-IW2 and T137-292320-IW2
 ORBIT_PASS = "ASCENDING"  # taken at 18:00 local solar time
@@ -81,7 +80,7 @@ def area(recording: Path) -> dict[str, Any]:
     for site in sorted({a.vv.parents[1] for a in acquisitions(recording)}):
         with rasterio.open(next(site.glob("*/*_VV.tif"))) as source:
             to_lonlat = Transformer.from_crs(source.crs, "EPSG:4326", always_xy=True).transform
-            sites.append(transform(to_lonlat, shapely.box(*source.bounds)))
+            sites.append(shapely.transform(shapely.box(*source.bounds), to_lonlat, interleaved=False))
     document: dict[str, Any] = json.loads(json.dumps(mapping(shapely.MultiPolygon(sites))))
     return document
 
@@ -153,5 +152,7 @@ def _write_band(source_path: Path, to: Path) -> dict[str, Any]:
         ) as target:
             target.write(decibel, 1)
         to_lonlat = Transformer.from_crs(source.crs, "EPSG:4326", always_xy=True).transform
-        document: dict[str, Any] = json.loads(json.dumps(mapping(transform(to_lonlat, shapely.box(*source.bounds)))))
+        document: dict[str, Any] = json.loads(
+            json.dumps(mapping(shapely.transform(shapely.box(*source.bounds), to_lonlat, interleaved=False)))
+        )
         return document

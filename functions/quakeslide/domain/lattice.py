@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import shapely
 from pyproj import Transformer
 from shapely.geometry.base import BaseGeometry
-from shapely.ops import transform as apply
 
 WINDOW_PX = 64  # Nava et al. 2026, 3.6: patches of 64 x 64 px
 STRIDE_PX = 32  # Nava et al. 2026, 3.6: half a window
@@ -68,12 +67,17 @@ def utm_zone(lon: float, lat: float) -> str:
 
 def to_crs(geometry: BaseGeometry, crs: str) -> BaseGeometry:
     """Project a lon/lat geometry (degrees, WGS 84) into `crs`."""
-    return apply(Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform, geometry)
+    return _through(Transformer.from_crs("EPSG:4326", crs, always_xy=True), geometry)
 
 
 def to_lonlat(geometry: BaseGeometry, crs: str) -> BaseGeometry:
     """Bring a geometry in `crs` back to lon/lat degrees, WGS 84."""
-    return apply(Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform, geometry)
+    return _through(Transformer.from_crs(crs, "EPSG:4326", always_xy=True), geometry)
+
+
+def _through(transformer: Transformer, geometry: BaseGeometry) -> BaseGeometry:
+    projected: BaseGeometry = shapely.transform(geometry, transformer.transform, interleaved=False)
+    return projected
 
 
 def lattice_for(aoi: BaseGeometry) -> Lattice:

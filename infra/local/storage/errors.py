@@ -1,5 +1,6 @@
 """Errors as the JSON API writes them: a status code, a reason word and a sentence."""
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -10,13 +11,15 @@ class StorageError(Exception):
         code: HTTP status.
         reason: Cloud Storage's word for it, such as `conditionNotMet`.
         message: the sentence for people; names what was wrong and where.
+        headers: what the reply carries beside the message.
     """
 
-    def __init__(self, code: int, reason: str, message: str) -> None:
+    def __init__(self, code: int, reason: str, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.reason = reason
         self.message = message
+        self.headers = headers or {}
 
     def body(self) -> dict[str, Any]:
         """Return the error object that goes into the reply."""

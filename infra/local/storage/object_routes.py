@@ -124,7 +124,7 @@ def requested_range(stored: StoredObject) -> tuple[int, int]:
         stop = min(int(match[2]) + 1, stored.size) if match[2] else stored.size
     if start >= stop:
         message = f"Range {header} lies behind the end of {stored.bucket}/{stored.name}, {stored.size} bytes"
-        raise StorageError(416, "requestedRangeNotSatisfiable", message)
+        raise StorageError(416, "requestedRangeNotSatisfiable", message, {"Content-Range": f"bytes */{stored.size}"})
     return start, stop
 
 

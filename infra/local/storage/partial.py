@@ -36,8 +36,19 @@ def _list(tokens: list[str]) -> Selection:
     selection = dict([_path(tokens)])
     while tokens and tokens[0] == ",":
         tokens.pop(0)
-        selection.update([_path(tokens)])
+        name, below = _path(tokens)
+        selection[name] = _union(selection[name], below) if name in selection else below
     return selection
+
+
+def _union(one: Selection | None, other: Selection | None) -> Selection | None:
+    """Return what either of two selections of the same field takes in."""
+    if one is None or other is None:
+        return None
+    return {
+        name: _union(one[name], other[name]) if name in one and name in other else {**one, **other}[name]
+        for name in {**one, **other}
+    }
 
 
 def _path(tokens: list[str]) -> tuple[str, Selection | None]:

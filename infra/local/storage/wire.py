@@ -20,9 +20,10 @@ from infra.local.storage.store import ObjectStore
 
 # Sent by clients on any route. `userProject` has no effect where nobody pays.
 _EVERYWHERE = ("alt", "fields", "prettyPrint", "userProject")
-# Parameters of the real service whose default we have and whose other values we lack.
+# Parameters of the real service of which we have only these values. `full` shows the same as `noAcl`: as in a bucket
+# with uniform access, no object has an access list of its own.
 _ONLY_DEFAULT = {
-    "projection": ("noAcl",),
+    "projection": ("noAcl", "full"),
     "versions": ("false", "False"),
     "softDeleted": ("false", "False"),
     "includeTrailingDelimiter": ("false", "False"),
@@ -55,11 +56,8 @@ class QuotedSegment(BaseConverter):
     regex = "[^/]+"
 
     def to_python(self, value: str) -> str:
-        """Decode the segment; 400 if it is not UTF-8."""
-        try:
-            return unquote(value, errors="strict")
-        except UnicodeDecodeError as error:
-            raise invalid(f"Invalid path segment {value!r}: not UTF-8") from error
+        """Decode the segment; what is not UTF-8 is refused later, where an error still becomes a reply."""
+        return unquote(value, errors="surrogateescape")
 
 
 def make_flask() -> Flask:
@@ -82,6 +80,7 @@ def make_flask() -> Flask:
             return Response(status=304)
         response = jsonify(error.body())
         response.status_code = error.code
+        response.headers.update(error.headers)
         return response
 
     @app.errorhandler(NotFound)
@@ -96,7 +95,12 @@ def make_flask() -> Flask:
         )
 
     @app.before_request
-    def refuse_headers() -> None:
+    def refuse_paths_and_headers() -> None:
+        for value in (request.view_args or {}).values():
+            try:
+                value.encode()
+            except UnicodeEncodeError as error:
+                raise invalid(f"Invalid path {request.path}: not UTF-8") from error
         for name, _ in request.headers:
             if name.lower().startswith(_LACKING_HEADERS):
                 raise not_implemented(f"the header {name}")
