@@ -8,9 +8,11 @@ without the variant they would load into the wrong network unnoticed. Keys read 
     variant      "published" | "paper" (`training.networks`)
     filters      channels of each convolution
     bands        names in input order, e.g. ["postVV", "postVH", "diffVV", "diffVH"]
-    standardisation   {"mean": [dB per band], "std": [dB per band]} or null for raw dB
-    fill_db      what replaces a missing pixel, dB per band
+    standardisation   {"mean": {band: dB}, "std": {band: dB}} or null for raw dB
+    fill_db      what replaces a missing pixel, {band: dB}
     sha256       of weights.npz; written by `save_weights`
+
+Values by band may also be a list in the order of `bands`.
 """
 
 import hashlib
@@ -97,13 +99,13 @@ def load_model(folder: Path) -> keras.Model:
         UnusableModel: see `read_card`; also weights whose number or shapes do not fit the card's network.
     """
     card = read_card(folder)
-    constants = card["standardisation"] or {}
+    constants = card["standardisation"]
     model = cnn(
         bands=len(card["bands"]),
         filters=card["filters"],
         variant=card["variant"],
-        mean=constants.get("mean"),
-        std=constants.get("std"),
+        mean=None if constants is None else _by_band(folder, card, "mean", constants["mean"]),
+        std=None if constants is None else _by_band(folder, card, "std", constants["std"]),
     )
     with np.load(folder / WEIGHTS) as arrays:
         weights = [arrays[name].astype(np.float32) for name in sorted(arrays.files)]
@@ -114,6 +116,14 @@ def load_model(folder: Path) -> keras.Model:
         )
     model.set_weights(weights)
     return model
+
+
+def _by_band(folder: Path, card: dict[str, Any], key: str, values: dict[str, float] | list[float]) -> list[float]:
+    """Return one value for each of the card's bands, in their order."""
+    bands = card["bands"]
+    if len(values) != len(bands) or (isinstance(values, dict) and set(values) != set(bands)):
+        raise UnusableModel(f"{folder / CARD}: {key!r} does not give one value for each of {', '.join(bands)}")
+    return [values[band] for band in bands] if isinstance(values, dict) else list(values)
 
 
 def export_saved_model(folder: Path, to: Path) -> Path:
@@ -135,7 +145,7 @@ def export_saved_model(folder: Path, to: Path) -> Path:
     version = to / card["name"] / str(card["version"])
     if is_exported(card, version):
         return version
-    graph = ServingGraph(load_model(folder), card["fill_db"])
+    graph = ServingGraph(load_model(folder), _by_band(folder, card, "fill_db", card["fill_db"]))
     # Hidden until whole: model servers look only at folders whose name is an integer.
     draft = version.with_name(f".{version.name}-{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)

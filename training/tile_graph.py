@@ -37,7 +37,10 @@ class ServingGraph(tf.Module):
         self._bands = int(model.input_shape[-1])
         if len(fill_db) != self._bands:
             raise ValueError(f"fill_db has {len(fill_db)} values for {self._bands} bands")
-        self._model = model
+        # The variables, not the Keras model: saving a tracked Keras model restores copies of its variables, and the graph's
+        # own stay uninitialised wherever the SavedModel is loaded as a graph, as TensorFlow Serving does.
+        self._weights = [weight.value for weight in model.weights]
+        self._network = lambda patches: model(patches, training=False)[:, 0]
         self._fill_db = tf.constant(fill_db, tf.float32)
         patches = tf.TensorSpec([None, WINDOW_PX, WINDOW_PX, self._bands], tf.float32, name="patches")
         image = tf.TensorSpec([None, None, self._bands], tf.float32, name="image")
@@ -47,35 +50,18 @@ class ServingGraph(tf.Module):
         }
 
     def _score_patches(self, patches: tf.Tensor) -> dict[str, tf.Tensor]:
-        patches = _of_any_shape(patches)
-        shape = tf.shape(patches)
-        wanted = [WINDOW_PX, WINDOW_PX, self._bands]
-        with tf.control_dependencies(
-            [
-                tf.debugging.assert_equal(
-                    shape[1:], wanted, message=f"patches must be float32 [n, {', '.join(map(str, wanted))}]"
-                )
-            ]
-        ):
-            patches = tf.ensure_shape(tf.identity(patches), [None, *wanted])
+        window = [WINDOW_PX, WINDOW_PX, self._bands]
+        text = f"patches must be float32 [n, {', '.join(map(str, window))}]"
+        patches = _checked(patches, least=[0, *window], most=[None, *window], text=text)
         filled, _ = self._filled(patches)
         return {"score": self._network(filled)}
 
     def _score_tile(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        image = _of_any_shape(image)
-        shape = tf.shape(image)
-        with tf.control_dependencies(
-            [
-                tf.debugging.assert_equal(
-                    shape[2], self._bands, message=f"image must have {self._bands} bands, float32 [H, W, {self._bands}]"
-                ),
-                tf.debugging.assert_greater_equal(
-                    shape[:2], WINDOW_PX, message=f"image must be at least {WINDOW_PX} px high and wide"
-                ),
-            ]
-        ):
-            image = tf.ensure_shape(tf.identity(image), [None, None, self._bands])
+        text = f"image must be float32 [H, W, {self._bands}] with H and W at least {WINDOW_PX}"
+        least, most = [WINDOW_PX, WINDOW_PX, self._bands], [None, None, self._bands]
+        image = _checked(image, least=least, most=most, text=text)
         filled, is_seen = self._filled(image)
+        shape = tf.shape(image)
         rows = (shape[0] - WINDOW_PX) // STRIDE_PX + 1
         columns = (shape[1] - WINDOW_PX) // STRIDE_PX + 1
         return {
@@ -87,9 +73,6 @@ class ServingGraph(tf.Module):
         """Return [..., C] with missing pixels filled in all bands, and bool [...] of those that are not missing."""
         is_seen = tf.logical_not(tf.reduce_any(tf.math.is_nan(pixels), axis=-1))
         return tf.where(is_seen[..., tf.newaxis], pixels, self._fill_db), is_seen
-
-    def _network(self, patches: tf.Tensor) -> tf.Tensor:
-        return self._model(patches, training=False)[:, 0]
 
     def _slide(self, image: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
         """Score the windows of float32 [H, W, C] in bounded batches; float32 [rows, columns]."""
@@ -121,13 +104,22 @@ class ServingGraph(tf.Module):
         return tf.reshape(scores.concat(), [rows, columns])
 
 
-def _of_any_shape(tensor: tf.Tensor) -> tf.Tensor:
-    """Forget the static shape, so that checks of the real one are kept.
+def _checked(tensor: tf.Tensor, *, least: list[int], most: list[int | None], text: str) -> tf.Tensor:
+    """Return the tensor once its real shape lies within the bounds; else InvalidArgument with the text and the shape.
 
     TensorFlow Serving feeds what was sent without comparing it with the signature, while its graph optimiser believes the
-    signature and would fold a check against it into a constant.
+    signature and would fold a check against it into a constant. So the shape is forgotten first.
     """
-    return tf.raw_ops.PlaceholderWithDefault(input=tensor, shape=[None] * len(tensor.shape))
+    tensor = tf.raw_ops.PlaceholderWithDefault(input=tensor, shape=tf.TensorShape(None))
+    shape = tf.shape(tensor)
+    rank = len(least)
+    sizes = tf.concat([shape, tf.zeros([rank], tf.int32)], axis=0)[:rank]  # of the wanted rank, whatever was sent
+    upper = [tf.int32.max if size is None else size for size in most]
+    is_fine = tf.equal(tf.size(shape), rank) & tf.reduce_all((sizes >= least) & (sizes <= upper))
+    with tf.control_dependencies([tf.debugging.Assert(is_fine, [text, shape])]):
+        checked = tf.identity(tensor)
+    checked.set_shape(most)
+    return checked
 
 
 def _valid_fraction(is_seen: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:

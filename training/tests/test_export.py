@@ -140,3 +140,10 @@ def test_model_that_cannot_be_served_is_refused(tmp_path, key):
     save_weights(random_model(seed=5, filters=4), tmp_path / "m", incomplete)
     with pytest.raises(UnusableModel, match=key):
         export_saved_model(tmp_path / "m", tmp_path / "to")
+
+
+@pytest.mark.parametrize("fill", [[0.0, 0.0], {"postVV": -9.0, "postVH": -16.0, "diffVV": 0.0, "diffHV": 0.0}])
+def test_values_that_do_not_fit_the_bands_are_refused(tmp_path, fill):
+    save_weights(random_model(seed=5, filters=4), tmp_path / "m", card(fill_db=fill))
+    with pytest.raises(UnusableModel, match="fill_db"):
+        export_saved_model(tmp_path / "m", tmp_path / "to")

@@ -1,9 +1,11 @@
 """The served graph agrees with a window-by-window reference that shares no code with it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.core.protobuf import config_pb2
+from tensorflow.core.protobuf import config_pb2, saved_model_pb2
 
 from training.export import export_saved_model, save_weights
 from training.tests.numpy_network import random_model, scores
@@ -13,26 +15,25 @@ MEAN, STD = [-9.0, -16.0, 0.0, 0.0], [4.0, 4.5, 2.0, 2.5]
 FILL_DB = [-9.5, -16.5, 0.0, 0.25]
 
 
-def served(tmp_path, model, variant):
-    """Export through files, as it is served, and load again."""
+@pytest.fixture(scope="module", params=["published", "paper"])
+def network(request, tmp_path_factory):
+    """(variant, Keras model, signatures of the SavedModel, its path), through files as it is served."""
+    variant, folder = request.param, tmp_path_factory.mktemp("served")
+    model = random_model(seed=11, filters=8, variant=variant, mean=MEAN, std=STD)
+    bands = ["postVV", "postVH", "diffVV", "diffVH"]
     card = {
         "name": "vv_vh_ascending_60_12",
         "version": 3,
         "variant": variant,
         "filters": 8,
-        "bands": ["postVV", "postVH", "diffVV", "diffVH"],
-        "standardisation": {"mean": MEAN, "std": STD},
-        "fill_db": FILL_DB,
+        "bands": bands,
+        "standardisation": {"mean": dict(zip(bands, MEAN, strict=True)), "std": dict(zip(bands, STD, strict=True))},
+        "fill_db": dict(zip(bands, FILL_DB, strict=True)),
     }
-    save_weights(model, tmp_path / "model", card)
-    return tf.saved_model.load(str(export_saved_model(tmp_path / "model", tmp_path / "out")))
-
-
-@pytest.fixture(scope="module", params=["published", "paper"])
-def network(request, tmp_path_factory):
-    model = random_model(seed=11, filters=8, variant=request.param, mean=MEAN, std=STD)
-    loaded = served(tmp_path_factory.mktemp("served"), model, request.param)
-    return request.param, model, loaded.signatures
+    save_weights(model, folder / "model", card)
+    path = str(export_saved_model(folder / "model", folder / "out"))
+    loaded = tf.saved_model.load(path)
+    return variant, model, loaded.signatures, path
 
 
 def scene(height, width, seed=0):
@@ -58,7 +59,7 @@ def reference(image):
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (65, 96), (95, 127), (127, 64), (160, 97)])
 def test_tile_equals_numpy_window_by_window(network, height, width):
-    variant, model, signatures = network
+    variant, model, signatures, _ = network
     image = scene(height, width)
     out = {name: value.numpy() for name, value in signatures["tile"](image=tf.constant(image)).items()}
     assert out["scores"].shape == out["valid_fraction"].shape == ((height - 64) // 32 + 1, (width - 64) // 32 + 1)
@@ -70,7 +71,7 @@ def test_tile_equals_numpy_window_by_window(network, height, width):
 
 
 def test_large_tile_equals_keras_on_single_patches(network):
-    _, model, signatures = network
+    _, model, signatures, _ = network
     image = scene(1000, 1000, seed=4)
     out = {name: value.numpy() for name, value in signatures["tile"](image=tf.constant(image)).items()}
     assert out["scores"].shape == (30, 30)  # 900 windows: several batches, the last one not full
@@ -82,7 +83,7 @@ def test_large_tile_equals_keras_on_single_patches(network):
 
 
 def test_patches_are_filled_and_scored_like_the_tile(network):
-    _, _, signatures = network
+    _, _, signatures, _ = network
     image = scene(224, 160, seed=2)
     patches = np.stack(
         [image[top : top + 64, left : left + 64] for top in range(0, 161, 32) for left in range(0, 97, 32)]
@@ -98,7 +99,7 @@ def test_no_patches_give_no_scores(network):
 
 
 def test_tile_without_a_seen_pixel_is_scored_as_fill(network):
-    variant, model, signatures = network
+    variant, model, signatures, _ = network
     out = signatures["tile"](image=tf.fill([96, 96, 4], np.nan))
     filled = np.broadcast_to(np.asarray(FILL_DB), (1, 64, 64, 4))
     expected = scores(filled, model.get_weights(), variant=variant, mean=MEAN, std=STD)[0]
@@ -106,36 +107,57 @@ def test_tile_without_a_seen_pixel_is_scored_as_fill(network):
     np.testing.assert_array_equal(out["valid_fraction"], np.zeros((2, 2)))
 
 
-def session_callable(session, signature):
-    """Return image -> scores that feeds without comparing shapes first, unlike `Session.run`."""
-    options = config_pb2.CallableOptions(
-        feed=[signature.inputs["image"].name], fetch=[signature.outputs["scores"].name]
-    )
-    return session._make_callable_from_options(options)
+@pytest.fixture(scope="module")
+def as_served(network):
+    """Both signatures as TensorFlow Serving runs them: the graph in a session, fed without comparing shapes first."""
+    path = network[3]
+    session = tf.compat.v1.Session(graph=tf.Graph())
+    with session.graph.as_default():
+        meta = tf.compat.v1.saved_model.loader.load(session, ["serve"], path)
+    saver = meta.saver_def
+    session.run(saver.restore_op_name, {saver.filename_tensor_name: f"{path}/variables/variables"})
+
+    def run(signature, source, *outputs):
+        info = meta.signature_def[signature]
+        (feed,) = info.inputs.values()
+        fetch = [info.outputs[name].name for name in outputs]
+        options = config_pb2.CallableOptions(feed=[feed.name], fetch=fetch)
+        return session._make_callable_from_options(options)(source)
+
+    yield run
+    session.close()
+
+
+def test_graph_in_a_session_scores_as_in_python(network, as_served):
+    image = scene(200, 170, seed=8)
+    expected = network[2]["tile"](image=tf.constant(image))
+    scores_, valid = as_served("tile", image, "scores", "valid_fraction")
+    np.testing.assert_allclose(scores_, expected["scores"], atol=1e-6)
+    np.testing.assert_array_equal(valid, expected["valid_fraction"])
+    (by_patch,) = as_served("serving_default", image[None, 32:96, 64:128], "score")
+    assert by_patch == pytest.approx(scores_[1, 2], abs=1e-5)
 
 
 @pytest.mark.parametrize(
-    ("shape", "message"),
-    [((63, 64, 4), "at least 64 px"), ((640, 63, 4), "at least 64 px"), ((64, 64, 2), "must have 4 bands")],
+    "shape", [(63, 64, 4), (640, 63, 4), (0, 0, 4), (64, 64, 2), (64, 64), (1, 64, 64, 4)], ids=str
 )
-def test_impossible_tiles_are_refused_as_by_a_server(network, tmp_path, shape, message):
-    """TensorFlow Serving feeds what was sent, whatever shape the signature says; so does this session's callable."""
-    model = network[1]
-    served(tmp_path, model, network[0])
-    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        path = str(tmp_path / "out" / "vv_vh_ascending_60_12" / "3")
-        meta = tf.compat.v1.saved_model.loader.load(session, ["serve"], path)
-        run = session_callable(session, meta.signature_def["tile"])
-        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
-            run(np.zeros(shape, np.float32))
+def test_impossible_tiles_are_refused(as_served, shape):
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"image must be float32 \[H, W, 4\] with H and W at least 64"
+    ):
+        as_served("tile", np.zeros(shape, np.float32), "scores")
 
 
-def test_only_stock_operations_are_used(network, tmp_path):
-    served(tmp_path, network[1], network[0])
-    saved = tf.compat.v1.saved_model.loader
-    with tf.Graph().as_default() as graph, tf.compat.v1.Session() as session:
-        saved.load(session, ["serve"], str(tmp_path / "out" / "vv_vh_ascending_60_12" / "3"))
-        used = {node.op for function in graph.as_graph_def().library.function for node in function.node_def}
+@pytest.mark.parametrize("shape", [(1, 64, 63, 4), (1, 64, 64, 2), (64, 64, 4)], ids=str)
+def test_impossible_patches_are_refused(as_served, shape):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"patches must be float32 \[n, 64, 64, 4\]"):
+        as_served("serving_default", np.zeros(shape, np.float32), "score")
+
+
+def test_only_stock_operations_are_used(network):
+    saved = saved_model_pb2.SavedModel.FromString((Path(network[3]) / "saved_model.pb").read_bytes())
+    graph = saved.meta_graphs[0].graph_def
+    used = {node.op for function in graph.library.function for node in function.node_def}
     assert "Conv2D" in used
     assert not {op for op in used if op.startswith(("Py", "EagerPy", "Xla"))}
 
