@@ -28,6 +28,7 @@ MIN_FRACTION = 0.05
 TEST_SHARE = 0.33
 VALIDATION_SHARE = (1 - TEST_SHARE) * 0.40
 MAX_TEST_RATIO = 10.0
+_LEARNT = {"train", "practice"}  # roles
 _PATCHES = "patches_{}.npy"
 _INDEX = "index.npz"
 _RECIPE = "recipe.json"
