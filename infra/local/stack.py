@@ -104,7 +104,7 @@ class Stack:
             "usgs": f"http://127.0.0.1:{usgs['port']}",
             "earth_engine": f"http://127.0.0.1:{earth_engine.ready_line()['port']}",
         }
-        ports = {name: free_port() for name in TOPOLOGY["functions"]}
+        self._ports = ports = {name: free_port() for name in TOPOLOGY["functions"]}
         endpoints = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
         provision(TOPOLOGY, endpoints)
         self._upload_cards()
@@ -158,6 +158,7 @@ class Stack:
     def _function(self, name: str, port: int) -> None:
         """Unzip a function and start it in its own environment."""
         place = self.folder / "functions" / name
+        shutil.rmtree(place, ignore_errors=True)
         with zipfile.ZipFile(self.bundles / f"{name}.zip") as bundle:
             bundle.extractall(place)
         framework = ROOT / "build" / "envs" / name / "bin" / "functions-framework"
@@ -175,6 +176,14 @@ class Stack:
         ]
         environment = self.environment | self._function_environment(name)
         self.children[name] = Child(name, command, environment, place, self.folder / "logs" / f"{name}.log")
+
+    def redeploy(self, name: str, settings: Mapping[str, str]) -> None:
+        """Start a function anew with other settings, on the same port."""
+        port = self._ports[name]
+        self.children.pop(name).end()
+        self._settings = {**self._settings, name: {**self._settings.get(name, {}), **settings}}
+        self._function(name, port)
+        self.children[name].wait_for_port(port)
 
     def _function_environment(self, name: str) -> dict[str, str]:
         """Return the settings of a function, as Terraform gives them in the cloud, with local addresses."""
