@@ -166,4 +166,4 @@ class Archive:
             u, v = pixel_coordinates(block, head.projection)
             return sample(u, v, read, "nearest", (head.width, head.height))
 
-        return Band(DOUBLE if double else FLOAT, head.projection, head.footprint, compute)
+        return Band(DOUBLE if double else FLOAT, head.projection, head.footprint, compute, (head.width, head.height))

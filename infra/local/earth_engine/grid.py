@@ -110,7 +110,7 @@ class Grid:
     def window(self, col: int, row: int, width: int, height: int) -> "Grid":
         """The grid of a part; offsets may be negative (a margin)."""
         p = self.projection
-        return Grid(Projection(p.crs, p.transform * Affine.translation(col, row)), width, height)
+        return Grid(Projection(p.crs, p.transform @ Affine.translation(col, row)), width, height)
 
     def centres(self) -> tuple[Coordinates, Coordinates]:
         """CRS coordinates of the pixel centres: x, y, broadcastable to [height, width]."""
@@ -124,7 +124,7 @@ class Grid:
         """True if every pixel is exactly a pixel of that projection."""
         if self.projection.crs != projection.crs:
             return False
-        m = ~projection.transform * self.projection.transform
+        m = ~projection.transform @ self.projection.transform
         shift = max(abs(m.c - round(m.c)), abs(m.f - round(m.f)))
         turn = max(abs(m.a - 1), abs(m.e - 1), abs(m.b), abs(m.d))
         return shift < 1e-4 and turn * max(self.width, self.height) < 1e-4

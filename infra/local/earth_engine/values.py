@@ -115,12 +115,14 @@ class Band:
         projection: default projection, used where an operation asks for the image's own pixels.
         footprint: where there can be pixels, lon/lat; None is everywhere.
         compute: pixels on a block's grid.
+        size: (width, height) of a stored band, None of a computed one.
     """
 
     type: PixelType
     projection: Projection
     footprint: BaseGeometry | None
     compute: Callable[[Block], Raster]
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -125,7 +125,7 @@ def _resample(image: Image, mode: str) -> Image:
 def grid_over(bounds: tuple[float, float, float, float], projection: Projection) -> Grid:
     """The pixels of a projection that cover bounds given in its CRS; whole pixels, edges snapped outwards."""
     t = ~projection.transform
-    corners = [t * (x, y) for x in (bounds[0], bounds[2]) for y in (bounds[1], bounds[3])]
+    corners = [t @ (x, y) for x in (bounds[0], bounds[2]) for y in (bounds[1], bounds[3])]
     cols, rows = [c for c, _ in corners], [r for _, r in corners]
     c0, r0 = math.floor(min(cols) + EDGE), math.floor(min(rows) + EDGE)
     c1, r1 = math.ceil(max(cols) - EDGE), math.ceil(max(rows) - EDGE)
