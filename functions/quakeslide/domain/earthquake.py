@@ -1,0 +1,113 @@
+"""Earthquakes, the rule that takes them, and what counts as a material change.
+
+The default rule takes M 6.0-6.9 down to 50 km and M 7.0 and more down to 100 km: ten of the eleven events of Nava et al. 2026,
+Table 1 (all but Capellades, M 5.3).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pyproj import Geod
+
+GEOD = Geod(ellps="WGS84")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earthquake:
+    """An earthquake as the feed has it now.
+
+    Attributes:
+        preferred_id: the feed's own id; it may change.
+        ids: all ids it is known under, the preferred one included.
+        time: origin time, aware, UTC, exact.
+        lon, lat: epicentre, degrees.
+        depth_km: below the surface; may be negative.
+        magnitude: as preferred by USGS.
+        place: in words.
+        kind: the feed's `type`; only `earthquake` is one.
+        status: automatic, reviewed or deleted.
+        updated: when the feed's entry last changed, aware, UTC.
+        has_shakemap: whether a ShakeMap is listed.
+        detail_url: where its details are.
+    """
+
+    preferred_id: str
+    ids: frozenset[str]
+    time: datetime
+    lon: float
+    lat: float
+    depth_km: float
+    magnitude: float
+    place: str
+    kind: str
+    status: str
+    updated: datetime
+    has_shakemap: bool
+    detail_url: str
+
+    def __post_init__(self) -> None:
+        if self.time.tzinfo is None or self.updated.tzinfo is None:
+            raise ValueError(f"{self.preferred_id} has a naive time")
+        if not (-180 <= self.lon <= 180 and -90 <= self.lat <= 90):
+            raise ValueError(f"{self.preferred_id} lies at {self.lon}, {self.lat}: not on the globe")
+        if self.preferred_id not in self.ids:
+            raise ValueError(f"{self.preferred_id} is not among its own ids")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """Which earthquakes are watched: pairs of least magnitude and greatest depth in km, strongest first."""
+
+    limits: tuple[tuple[float, float], ...] = ((7.0, 100.0), (6.0, 50.0))
+
+    def reasons_against(self, quake: Earthquake) -> list[str]:
+        """Return why the rule does not take an earthquake, in words; empty where it does."""
+        if quake.status == "deleted":
+            return ["the feed says it was deleted"]
+        if quake.kind != "earthquake":
+            return [f"type is {quake.kind!r}, not 'earthquake'"]
+        for magnitude, depth_km in self.limits:
+            if quake.magnitude >= magnitude:
+                deep = quake.depth_km > depth_km
+                return (
+                    [f"depth {quake.depth_km:g} km is over {depth_km:g} km for M {magnitude:g} and more"]
+                    if deep
+                    else []
+                )
+        return [f"M {quake.magnitude:g} is under {self.limits[-1][0]:g}"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """What subscribers were last told, to see whether a change is material."""
+
+    time: datetime
+    lon: float
+    lat: float
+    depth_km: float
+    magnitude: float
+    aoi_source: str
+
+
+MAGNITUDE_STEP = 0.2
+DISTANCE_KM = 10.0
+TIME_STEP = timedelta(seconds=16)  # within which PDL takes two origins for one earthquake
+
+
+def material_changes(told: Announcement, now: Announcement) -> list[str]:
+    """Return what changed enough to tell, in words.
+
+    A magnitude by 0.2, an epicentre by more than 10 km, an origin time by 16 s, another source of the area (such as a new version of
+    the ShakeMap). A depth that crosses the rule's limit shows as qualifying or not.
+    """
+    changes = []
+    if round(abs(now.magnitude - told.magnitude), 6) >= MAGNITUDE_STEP:
+        changes.append(f"magnitude {told.magnitude:g} -> {now.magnitude:g}")
+    moved_km = GEOD.inv(told.lon, told.lat, now.lon, now.lat)[2] / 1000
+    if moved_km > DISTANCE_KM:
+        changes.append(f"epicentre moved {moved_km:.0f} km")
+    if abs(now.time - told.time) >= TIME_STEP:
+        changes.append(f"origin time {told.time.isoformat()} -> {now.time.isoformat()}")
+    if now.aoi_source != told.aoi_source:
+        changes.append(f"area from {told.aoi_source} -> {now.aoi_source}")
+    return changes
