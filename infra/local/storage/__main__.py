@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import waitress
-from google.api_core.exceptions import GoogleAPIError
 
 from infra.local.clock import Clock
 from infra.local.storage.app import assemble, create_app
@@ -42,7 +41,7 @@ def main() -> None:
     except ValueError as error:
         parser.error(str(error))
     if options.pubsub:
-        services.outbox.start(partial(connect, options.pubsub), (GoogleAPIError, TimeoutError))
+        services.outbox.start(partial(connect, options.pubsub))
     server = waitress.create_server(
         create_app(services),
         sockets=[listener],

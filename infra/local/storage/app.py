@@ -1,5 +1,6 @@
 """The whole service as one WSGI application, with the control routes that only the local one has."""
 
+import fcntl
 import json
 from pathlib import Path
 
@@ -28,8 +29,16 @@ def assemble(root: Path, clock: Clock, base_url: str, *, may_notify: bool) -> Se
         may_notify: whether there is a Pub/Sub service to publish to.
 
     Raises:
-        ValueError: the root holds notification configurations, and there is nowhere to publish.
+        ValueError: the root holds notification configurations, and there is nowhere to publish; or another service
+            works on this root.
     """
+    root.mkdir(parents=True, exist_ok=True)
+    lock = (root / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # goes with the process, however it ends
+    except BlockingIOError as error:
+        lock.close()
+        raise ValueError(f"another storage service works on {root}") from error
     outbox = Outbox(root)
     notifications = Notifications(root, outbox, base_url, enabled=may_notify)
     return Services(
@@ -39,6 +48,7 @@ def assemble(root: Path, clock: Clock, base_url: str, *, may_notify: bool) -> Se
         outbox=outbox,
         faults=Faults(),
         base_url=base_url,
+        lock=lock,
     )
 
 

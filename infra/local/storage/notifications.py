@@ -191,7 +191,7 @@ class Notifications:
             "eventTime": event.event_time,
             **event.attributes,
         }
-        resource = json.dumps(stored.resource(self._base_url), ensure_ascii=False, indent=2)
+        resource = json.dumps(stored.resource(self._base_url), indent=2)
         return {
             "topic": config.topic,
             "attributes": attributes,

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,22 @@ log = logging.getLogger(__name__)
 
 Message = dict[str, Any]  # {"topic": "projects/P/topics/T", "attributes": {str: str}, "data": str}
 _Waiting = tuple[float, int, float, Path, Message]  # due, tie-breaker, back-off, file, message
-Publish = Callable[[Message], "Future[str]"]
 
 _CONFIRM_WITHIN = 10.0  # seconds
 _FIRST_RETRY, _LAST_RETRY = 0.2, 5.0  # seconds; doubled after each failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publisher:
+    """Something that publishes messages.
+
+    Attributes:
+        publish: starts to publish one message.
+        errors: what its future may raise if it is worth another try.
+    """
+
+    publish: Callable[[Message], "Future[str]"]
+    errors: tuple[type[Exception], ...]
 
 
 class Outbox:
@@ -67,24 +80,19 @@ class Outbox:
                 self._enqueue(path, message, _FIRST_RETRY, time.monotonic())
             self._changed.notify()
 
-    def start(self, connect: Callable[[], Publish], errors: tuple[type[Exception], ...]) -> None:
-        """Send from now on, in a daemon thread.
+    def start(self, connect: Callable[[], Publisher]) -> None:
+        """Send from now on, in a daemon thread, which also connects: that import takes a second."""
+        threading.Thread(target=self._run, args=(connect,), name="outbox", daemon=True).start()
 
-        Args:
-            connect: makes the function that publishes; called in the thread, because its import takes a second.
-            errors: what a publish may raise if it is worth another try.
-        """
-        threading.Thread(target=self._run, args=(connect, errors), name="outbox", daemon=True).start()
-
-    def _run(self, connect: Callable[[], Publish], errors: tuple[type[Exception], ...]) -> None:
-        publish = connect()
+    def _run(self, connect: Callable[[], Publisher]) -> None:
+        publisher = connect()
         while True:
             batch = self._due()
-            started = [(publish(message), back_off, path, message) for _, _, back_off, path, message in batch]
+            started = [(publisher.publish(message), back_off, path, message) for _, _, back_off, path, message in batch]
             for future, back_off, path, message in started:
                 try:
                     future.result(timeout=_CONFIRM_WITHIN)
-                except errors as error:
+                except publisher.errors as error:
                     log.warning("publish to %s failed, next try in %.1f s: %s", message["topic"], back_off, error)
                     with self._changed:
                         due = time.monotonic() + back_off

@@ -113,6 +113,9 @@ class Sessions:
             # without bytes and without a result: the crash came between the commit and the record of it
             if session.result is not None or session.path.exists():
                 self._sessions[session.id] = session
+        for path in self._folder.glob("*.part"):
+            if path.stem not in self._sessions:
+                path.unlink()
 
     def begin(
         self,

@@ -32,18 +32,12 @@ def add_upload_routes(app: Flask, services: Services) -> None:
         checksums: Mapping[str, str],
         preconditions: Preconditions,
     ) -> StoredObject:
-        """Make the file an object, or remove it."""
-        try:
-            draft = measure(path)
-            for field, computed in (("crc32c", draft.crc32c), ("md5Hash", draft.md5_hash)):
-                if checksums.get(field, computed) != computed:
-                    raise invalid(
-                        f"Provided {field} {checksums[field]!r} doesn't match calculated {field} {computed!r}."
-                    )
-            faults.before_commit(name)
-            return store.commit(bucket, name, draft, {"contentType": _DEFAULT_TYPE, **properties}, preconditions)
-        finally:
-            path.unlink(missing_ok=True)
+        """Make the file an object."""
+        draft = measure(path)
+        for field, computed in (("crc32c", draft.crc32c), ("md5Hash", draft.md5_hash)):
+            if checksums.get(field, computed) != computed:
+                raise invalid(f"Provided {field} {checksums[field]!r} doesn't match calculated {field} {computed!r}.")
+        return store.commit(bucket, name, draft, {"contentType": _DEFAULT_TYPE, **properties}, preconditions)
 
     def written(stored: StoredObject) -> Response:
         faults.after_commit(stored.name)
@@ -62,18 +56,22 @@ def add_upload_routes(app: Flask, services: Services) -> None:
         if kind not in ("media", "multipart"):
             raise invalid(f"Invalid value for uploadType: {kind!r}; expected media, multipart or resumable")
         path = store.new_path()
-        metadata: dict[str, Any] = {}
-        media_type: str | None
-        if kind == "media":
+        try:
+            metadata: dict[str, Any] = {}
             media_type = request.content_type
-            with path.open("wb") as file:
-                receive(request.stream, file)
-        else:
-            metadata, media_type = split_multipart(request.stream, request.content_type or "", path)
-        properties = named_properties(metadata, given, media_type)
-        name = check_object_name(given.get("name", metadata.get("name")))
-        checksums = claimed_checksums(metadata) | header_checksums()
-        return written(write(bucket, name, path, properties, checksums, preconditions))
+            if kind == "media":
+                with path.open("wb") as file:
+                    receive(request.stream, file)
+            else:
+                metadata, media_type = split_multipart(request.stream, request.content_type or "", path)
+            properties = named_properties(metadata, given, media_type)
+            name = check_object_name(given.get("name", metadata.get("name")))
+            checksums = claimed_checksums(metadata) | header_checksums()
+            faults.before_commit(name)
+            stored = write(bucket, name, path, properties, checksums, preconditions)
+        finally:
+            path.unlink(missing_ok=True)
+        return written(stored)
 
     def begin(bucket: str, given: Mapping[str, str], preconditions: Preconditions) -> Response:
         metadata = json_body()

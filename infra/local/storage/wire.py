@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 from urllib.parse import unquote
 
 from flask import Flask, Response, jsonify, request
@@ -39,6 +39,7 @@ class Services:
 
     Attributes:
         base_url: the service's own address, for links in resources.
+        lock: held open, so that no second service works on the same root.
     """
 
     store: ObjectStore
@@ -47,6 +48,7 @@ class Services:
     outbox: Outbox
     faults: Faults
     base_url: str
+    lock: IO[str]
 
 
 class QuotedSegment(BaseConverter):
@@ -63,6 +65,7 @@ class QuotedSegment(BaseConverter):
 def make_flask() -> Flask:
     """Return an application without routes that sees raw paths and answers errors as Cloud Storage does."""
     app = Flask("storage", static_folder=None)
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.converters["quoted"] = QuotedSegment
     app.url_map.merge_slashes = False
     inner = app.wsgi_app
