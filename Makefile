@@ -7,7 +7,7 @@ LOCKS     := functions/poll_earthquakes functions/export_composites functions/de
 TESTS     := $(ENVS)/tests/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help envs lock
+.PHONY: help demo test lint types test-unit test-contract test-e2e test-training sabotage bundle models train quiet docs format envs lock clean
 .DELETE_ON_ERROR:
 
 help: ## print this help
@@ -38,6 +38,73 @@ $(eval $(call environment,local,infra/local))
 $(eval $(call environment,tests,tests))
 
 envs: $(foreach e,poll_earthquakes export_composites detect_landslides serving training local tests,$(ENVS)/$(e)/.done) ## make every environment
+
+# --- what is built from the sources -----------------------------------------------------------------------------------
+FUNCTIONS     := poll_earthquakes export_composites detect_landslides
+BUNDLES       := $(foreach f,$(FUNCTIONS),build/bundles/$(f).zip)
+SOURCES       := $(shell find functions -name '*.py' -o -name '*.j2' -o -name requirements.txt 2>/dev/null)
+SERVING_SITE   = $(wildcard $(ENVS)/serving/lib/python3.*/site-packages)
+LOCAL_ENVS    := $(foreach e,$(FUNCTIONS) serving training local,$(ENVS)/$(e)/.done)
+
+build/bundles/%.zip: functions/bundle.py $(SOURCES) $(ENVS)/serving/.done
+	@$(ENVS)/serving/bin/python functions/bundle.py zip $* --site-packages $(SERVING_SITE) --out build/bundles
+
+build/messages/.done: functions/bundle.py $(ENVS)/serving/.done
+	@$(ENVS)/serving/bin/python functions/bundle.py messages --site-packages $(SERVING_SITE) --out build/messages
+	@touch $@
+
+build/models/.done: $(wildcard serving/models/*/*) training/tile_graph.py training/export.py training/networks.py $(ENVS)/training/.done
+	@echo "building: SavedModels of the demo models"
+	@TF_CPP_MIN_LOG_LEVEL=3 $(ENVS)/training/bin/python -m training export --models serving/models --to build/models
+	@touch $@
+
+bundle: $(BUNDLES) ## make the functions' zips in build/bundles
+models: build/models/.done ## make the SavedModels of the demo models in build/models
+
+# --- the two commands --------------------------------------------------------------------------------------------------
+demo: $(LOCAL_ENVS) $(BUNDLES) build/models/.done ## replay the Noto earthquake of 2024 until its landslide map lies in the bucket
+	@$(ENVS)/local/bin/python -m infra.local demo
+
+# $(call timed,NAME,COMMAND): run it, say how long it took
+timed = @echo "== $(1)"; start=$$(date +%s); $(2) && echo "== $(1): $$(( $$(date +%s) - start )) s"
+
+test: lint types test-unit test-training test-contract test-e2e ## everything that needs no cloud: lint, types, unit, training, contract, e2e
+
+lint: $(ENVS)/tests/.done ## ruff and import-linter
+	$(call timed,lint,$(TESTS)/ruff check . && $(TESTS)/ruff format --check . && PYTHONPATH=functions $(TESTS)/lint-imports)
+
+types: $(ENVS)/tests/.done ## mypy --strict over the library
+	$(call timed,types,$(TESTS)/mypy)
+
+test-unit: $(ENVS)/tests/.done build/messages/.done ## pure tests, no socket
+	$(call timed,unit,$(TESTS)/python -m pytest tests/unit --disable-socket)
+
+test-contract: $(ENVS)/tests/.done $(LOCAL_ENVS) $(BUNDLES) build/messages/.done build/models/.done ## every adapter against each implementation of its other side
+	$(call timed,contract,$(TESTS)/python -m pytest tests/contract -rs)
+
+test-e2e: $(ENVS)/tests/.done $(LOCAL_ENVS) $(BUNDLES) build/models/.done ## the functions' zips on the local stack, an earthquake in, products out
+	$(call timed,e2e,$(TESTS)/python -m pytest tests/e2e -rs)
+
+test-training: $(ENVS)/training/.done ## simulator, networks, tile graph, a small training
+	$(call timed,training,TF_CPP_MIN_LOG_LEVEL=3 $(ENVS)/training/bin/python -m pytest training/tests)
+
+sabotage: $(ENVS)/tests/.done $(LOCAL_ENVS) $(BUNDLES) build/messages/.done build/models/.done ## break a copy of the code on purpose; every mutation must be killed
+	@$(TESTS)/python -m tests.sabotage
+
+train: $(ENVS)/training/.done ## train the two demo models again on simulated scenes (about half an hour)
+	@$(ENVS)/training/bin/python -m training demo-models
+
+quiet: $(LOCAL_ENVS) $(BUNDLES) build/models/.done ## false alarms over all pseudo-dates of the quiet mountains
+	@$(ENVS)/local/bin/python -m infra.local quiet
+
+docs: $(ENVS)/tests/.done ## write functions/README.md from the code
+	@PYTHONPATH=functions $(TESTS)/python -m tests.write_catalogue
+
+format: $(ENVS)/tests/.done ## format the sources
+	@$(TESTS)/ruff check --fix --quiet . ; $(TESTS)/ruff format --quiet .
+
+clean: ## remove build/ (environments, bundles, models, demo)
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 lock: $(UV) ## resolve all requirements.in together and write every lock (names, versions, hashes)
 	@echo "resolving one constraint set for all locks"
