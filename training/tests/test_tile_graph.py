@@ -114,8 +114,6 @@ def as_served(network):
     session = tf.compat.v1.Session(graph=tf.Graph())
     with session.graph.as_default():
         meta = tf.compat.v1.saved_model.loader.load(session, ["serve"], path)
-    saver = meta.saver_def
-    session.run(saver.restore_op_name, {saver.filename_tensor_name: f"{path}/variables/variables"})
 
     def run(signature, source, *outputs):
         info = meta.signature_def[signature]

@@ -1,0 +1,180 @@
+"""What the calls do, on protobuf messages; gRPC and REST are two ways in.
+
+Follows predict_util.cc, get_model_status_impl.cc and get_model_metadata_impl.cc of TensorFlow Serving.
+"""
+
+import threading
+from collections import Counter
+from typing import Any
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+from tensorflow.core.protobuf import meta_graph_pb2
+from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, model_pb2, predict_pb2
+
+from serving.local_server.errors import Refusal, invalid, not_found
+from serving.local_server.faults import Faults
+from serving.local_server.repository import ModelRepository
+from serving.local_server.servable import Servable
+from serving.local_server.tensors import dtype_name, to_array, to_proto
+
+DEFAULT_SIGNATURE = "serving_default"
+SIGNATURE_FIELD = "signature_def"
+
+
+class ModelServerApi:
+    """PredictionService and ModelService."""
+
+    def __init__(self, repository: ModelRepository, faults: Faults, *, concurrent_runs: int, as_content: bool) -> None:
+        """Answer from a repository.
+
+        Args:
+            repository: the served models.
+            faults: the faults to come.
+            concurrent_runs: graphs running at a time; further calls wait, so that memory stays bounded.
+            as_content: see `tensors.to_proto`.
+        """
+        self._repository = repository
+        self._faults = faults
+        self._running = threading.BoundedSemaphore(concurrent_runs)
+        self._as_content = as_content
+        self._lock = threading.Lock()
+        self._calls: Counter[str] = Counter()
+        self._windows = 0
+
+    def predict(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
+        """Run one signature of one version.
+
+        Raises:
+            Refusal: in TensorFlow Serving's words.
+        """
+        if not request.HasField("model_spec"):
+            raise invalid("Missing ModelSpec")
+        with self._lock:
+            self._calls[request.model_spec.name] += 1
+        names_wrong_version = self._faults.strike("predict", request.model_spec.name)
+        servable = self.find(request.model_spec)
+        key = request.model_spec.signature_name or DEFAULT_SIGNATURE
+        if key not in servable.signatures:
+            raise Refusal(grpc.StatusCode.FAILED_PRECONDITION, f'Serving signature key "{key}" not found.')
+        signature = servable.signatures[key]
+        feeds = _feeds(signature, request)
+        aliases = _output_aliases(signature, request)
+        with self._running:
+            arrays = servable.run(feeds, [signature.outputs[alias].name for alias in aliases])
+        with self._lock:
+            self._windows += max(array.size for array in arrays)
+        response = predict_pb2.PredictResponse()
+        response.model_spec.name = servable.name
+        response.model_spec.version.value = servable.version + names_wrong_version
+        response.model_spec.signature_name = key
+        for alias, array in zip(aliases, arrays, strict=True):
+            response.outputs[alias].CopyFrom(to_proto(array, as_content=self._as_content))
+        return response
+
+    def get_model_status(
+        self, request: get_model_status_pb2.GetModelStatusRequest
+    ) -> get_model_status_pb2.GetModelStatusResponse:
+        """Say which versions are served; a label in the request is ignored, as in TensorFlow Serving."""
+        if not request.HasField("model_spec"):
+            raise invalid("Missing ModelSpec")
+        name = request.model_spec.name
+        self._faults.strike("status", name)
+        versions = self._repository.versions(name)
+        if request.model_spec.HasField("version"):
+            version = request.model_spec.version.value
+            if version not in versions:
+                raise not_found(f"Could not find version {version} of model {name}")
+            versions = [version]
+        if not versions:
+            raise not_found(f"Could not find any versions of model {name}")
+        response = get_model_status_pb2.GetModelStatusResponse()
+        for version in versions:
+            status = response.model_version_status.add(version=version)
+            status.state = get_model_status_pb2.ModelVersionStatus.AVAILABLE
+            status.status.SetInParent()
+        return response
+
+    def get_model_metadata(
+        self, request: get_model_metadata_pb2.GetModelMetadataRequest
+    ) -> get_model_metadata_pb2.GetModelMetadataResponse:
+        """Return the signatures of one version, the only metadata there is."""
+        if not request.HasField("model_spec"):
+            raise invalid("Missing ModelSpec")
+        if not request.metadata_field:
+            raise invalid("GetModelMetadataRequest must specify at least one metadata_field")
+        for wanted in request.metadata_field:
+            if wanted != SIGNATURE_FIELD:
+                raise invalid(f"Metadata field {wanted} is not supported")
+        servable = self.find(request.model_spec)
+        signatures = get_model_metadata_pb2.SignatureDefMap()
+        for key, signature in servable.signature_defs.items():
+            signatures.signature_def[key].CopyFrom(signature)
+        response = get_model_metadata_pb2.GetModelMetadataResponse()
+        response.model_spec.name = servable.name
+        response.model_spec.version.value = servable.version
+        response.metadata[SIGNATURE_FIELD].Pack(signatures)
+        return response
+
+    def find(self, spec: model_pb2.ModelSpec) -> Servable:
+        """Return the version a spec means."""
+        choice = spec.WhichOneof("version_choice")
+        return self._repository.find(
+            spec.name,
+            version=spec.version.value if choice == "version" else None,
+            label=spec.version_label if choice == "version_label" else None,
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Return what `GET /_local/state` shows; `windows` counts the scores of the largest output of every run."""
+        with self._lock:
+            calls, windows = dict(self._calls), self._windows
+        return {
+            "models": {name: self._repository.versions(name) for name in self._repository.names()},
+            "predict_calls": sum(calls.values()),
+            "predict_calls_by_model": calls,
+            "windows": windows,
+            "faults": self._faults.remaining(),
+        }
+
+
+def _feeds(
+    signature: meta_graph_pb2.SignatureDef, request: predict_pb2.PredictRequest
+) -> dict[str, NDArray[np.generic]]:
+    """Return array by tensor name for a request's inputs, which must be exactly the signature's."""
+    sent, wanted = sorted(request.inputs), sorted(signature.inputs)
+    if len(sent) != len(wanted):
+        extra, missing = sorted(set(sent) - set(wanted)), sorted(set(wanted) - set(sent))
+        raise invalid(
+            f"input size does not match signature: {len(sent)}!={len(wanted)} len({{{','.join(sent)}}}) != "
+            f"len({{{','.join(wanted)}}}). Sent extra: {{{','.join(extra)}}}. Missing but required: {{{','.join(missing)}}}."
+        )
+    feeds = {}
+    for number, alias in enumerate(sent):
+        if alias not in signature.inputs:
+            expected = ",".join(wanted)
+            raise invalid(
+                f"input tensor alias not found in signature: {alias}. Inputs expected to be in the set {{{expected}}}."
+            )
+        info = signature.inputs[alias]
+        proto = request.inputs[alias]
+        if proto.dtype != info.dtype:
+            raise invalid(
+                f"Expects arg[{number}] to be {dtype_name(info.dtype)} but {dtype_name(proto.dtype)} is provided"
+            )
+        feeds[info.name] = to_array(proto, alias)
+    return feeds
+
+
+def _output_aliases(signature: meta_graph_pb2.SignatureDef, request: predict_pb2.PredictRequest) -> list[str]:
+    """Return the outputs to fetch: those of the filter, or all."""
+    for number, alias in enumerate(request.output_filter):
+        if alias not in signature.outputs:
+            known = ",".join(sorted(signature.outputs))
+            raise invalid(
+                f"output tensor alias not found in signature: {alias} Outputs expected to be in the set {{{known}}}."
+            )
+        if alias in request.output_filter[:number]:
+            raise invalid(f"duplicate output tensor alias: {alias}")
+    return list(request.output_filter) or sorted(signature.outputs)

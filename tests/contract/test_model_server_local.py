@@ -1,0 +1,199 @@
+"""What only our model server has: faults, state, limits, its options, and how it ends."""
+
+import shutil
+import signal
+import sys
+import time
+
+import grpc
+import numpy as np
+import pytest
+import requests
+
+from tests.contract.model_server_service import (
+    TEN_MODULES,
+    Client,
+    array,
+    copy_modules,
+    export_models,
+    local_server,
+)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported")
+    export_models(folder)
+    return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def message_modules(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("messages")
+    copy_modules(folder, TEN_MODULES)
+    sys.path.append(str(folder))
+    yield
+    sys.path.remove(str(folder))
+
+
+@pytest.fixture(scope="module")
+def server(exported):
+    with local_server("--models", exported / "models", "--tensors-as", "values", "--poll-seconds", "0.2") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    made = Client(server.port)
+    yield made
+    made.channel.close()
+
+
+@pytest.fixture(scope="module")
+def image(exported):
+    return np.load(exported / "image.npy")
+
+
+@pytest.fixture
+def inject(server):
+    def post(*faults):
+        answer = requests.post(f"{server.url}/_local/faults", json=list(faults), timeout=30)
+        assert answer.status_code == 200, answer.text
+
+    yield post
+    post()
+
+
+def state(server):
+    return requests.get(f"{server.url}/_local/state", timeout=30).json()
+
+
+def test_without_a_config_every_version_is_served_and_values_may_come_as_fields(server, client, exported, image):
+    assert state(server)["models"]["first"] == [2, 1]
+    for version in (1, 2):
+        scores = client.predict("first", {"image": image}, signature="tile", version=version).outputs["scores"]
+        assert not scores.tensor_content
+        np.testing.assert_allclose(array(scores), np.load(exported / f"expected_first_{version}.npy"), atol=1e-5)
+
+
+def test_state_counts_calls_and_windows(server, client, image):
+    before = state(server)
+    client.predict("second", {"image": image}, signature="tile")
+    client.predict("second", {"patches": np.stack([image[:64, :64]] * 3)})
+    after = state(server)
+    assert after["predict_calls"] - before["predict_calls"] == 2
+    assert after["windows"] - before["windows"] == 12 + 3
+
+
+@pytest.mark.parametrize(
+    ("action", "code"),
+    [("unavailable", grpc.StatusCode.UNAVAILABLE), ("resource_exhausted", grpc.StatusCode.RESOURCE_EXHAUSTED)],
+)
+def test_error_faults_hit_as_often_as_asked(client, image, inject, action, code):
+    inject({"on": "predict", "action": action, "times": 2})
+    for _ in range(2):
+        with pytest.raises(grpc.RpcError) as error:
+            client.predict("first", {"image": image}, signature="tile")
+        assert error.value.code() == code
+    assert client.predict("first", {"image": image}, signature="tile").model_spec.version.value == 2
+
+
+def test_wrong_version_fault_names_another_version(client, image, inject):
+    inject({"on": "predict", "action": "wrong_version"})
+    assert client.predict("first", {"image": image}, signature="tile", version=1).model_spec.version.value != 1
+    assert client.predict("first", {"image": image}, signature="tile", version=1).model_spec.version.value == 1
+
+
+def test_delay_fault_delays_one_model(client, image, inject):
+    inject({"on": "predict", "action": "delay", "seconds": 0.7, "model": "first"})
+    client.predict("second", {"image": image}, signature="tile")
+    start = time.monotonic()
+    client.predict("first", {"image": image}, signature="tile")
+    assert time.monotonic() - start >= 0.7
+
+
+def test_status_fault_leaves_predict_alone(client, image, inject):
+    inject({"on": "status", "action": "unavailable"})
+    client.predict("first", {"image": image}, signature="tile")
+    with pytest.raises(grpc.RpcError) as error:
+        client.status("first")
+    assert error.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert client.status("first").model_version_status[0].version == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "word"),
+    [
+        ({"on": "predict", "action": "explode"}, "explode"),
+        ({"on": "train", "action": "unavailable"}, "train"),
+        ({"on": "predict", "action": "unavailable", "often": 2}, "often"),
+        ({"on": "predict", "action": "delay"}, "seconds"),
+        ({"on": "predict", "action": "unavailable", "times": 0}, "times"),
+    ],
+)
+def test_unknown_faults_are_refused_by_name(server, fault, word):
+    answer = requests.post(f"{server.url}/_local/faults", json=[fault], timeout=30)
+    assert answer.status_code == 400
+    assert word in answer.json()["error"]
+    assert state(server)["faults"] == []
+
+
+def test_too_large_a_message_is_refused(client):
+    too_large = np.zeros((2048, 2048, 4), np.float32)  # 64 MiB and the bytes around it
+    with pytest.raises(grpc.RpcError) as error:
+        client.predict("first", {"image": too_large}, signature="tile")
+    assert error.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_version_that_appears_is_served_and_one_that_goes_is_not(server, client, exported, image):
+    shutil.copytree(exported / "unserved" / "late", exported / "models" / "late")
+    wait_for(lambda: state(server)["models"].get("late") == [1])
+    scores = array(client.predict("late", {"image": image}, signature="tile").outputs["scores"])
+    np.testing.assert_allclose(scores, np.load(exported / "expected_late_1.npy"), atol=1e-5)
+    shutil.rmtree(exported / "models" / "late")
+    wait_for(lambda: "late" not in state(server)["models"])
+    with pytest.raises(grpc.RpcError) as error:
+        client.predict("late", {"image": image}, signature="tile")
+    assert error.value.details() == "Servable not found for request: Latest(late)"
+
+
+def test_config_of_the_image_serves_from_a_local_folder_and_sigterm_ends_cleanly(exported, tmp_path):
+    config = tmp_path / "models.config"
+    config.write_text(
+        'model_config_list { config { name: "first" base_path: "/models/first" model_platform: "tensorflow" } }'
+    )
+    with local_server("--models", exported / "models", "--model_config_file", config) as running:
+        assert state(running)["models"] == {"first": [2]}  # TensorFlow Serving's default policy: the latest
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(10) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("model_config_list {", "models.config"),
+        ("", "names no model"),
+        (
+            'model_config_list { config { name: "first" base_path: "/models/first" model_platform: "tensorflow" '
+            'version_labels { key: "stable" value: 9 } } }',
+            "version 9 is not served",
+        ),
+    ],
+    ids=["broken", "empty", "label"],
+)
+def test_config_that_cannot_be_served_is_refused(exported, tmp_path, capfd, text, word):
+    config = tmp_path / "models.config"
+    config.write_text(text)
+    with (
+        pytest.raises(AssertionError, match="ended with 1"),
+        local_server("--models", exported / "models", "--model_config_file", config),
+    ):
+        pass
+    assert word in capfd.readouterr().err
+
+
+def wait_for(is_so, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.1)
