@@ -1,0 +1,85 @@
+"""A stored cell: everything that one cell contributes to a judgement, as a NumPy archive with the same bytes for the same values.
+
+`numpy.savez` puts the wall-clock time into the zip; here every entry has the zip format's first instant.
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from quakeslide.domain.composite import Cell
+from quakeslide.domain.judgement import THUMB_PX, CellScores
+from quakeslide.domain.lattice import STRIDE_PX
+from quakeslide.errors import StoreUnavailable
+
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the first instant a zip entry can have
+GENERATIONS = "generations.json"
+CONTENT_TYPE = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCell:
+    """A cell's scores and the generation of every shard they were read from, by object name."""
+
+    scores: CellScores
+    generations: Mapping[str, int]
+
+
+def write_cell(cell: StoredCell) -> bytes:
+    """Return the cell's bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for field in fields(CellScores):
+            entry = io.BytesIO()
+            np.lib.format.write_array(entry, np.ascontiguousarray(getattr(cell.scores, field.name)), allow_pickle=False)
+            _write(archive, f"{field.name}.npy", entry.getvalue())
+        _write(archive, GENERATIONS, json.dumps(dict(cell.generations), sort_keys=True).encode())
+    return buffer.getvalue()
+
+
+def read_cell(data: bytes, cell: Cell, name: str) -> StoredCell:
+    """Read a stored cell.
+
+    Args:
+        data: the object's bytes.
+        cell: which one it should be; every array must have its shape.
+        name: of the object, for the error.
+
+    Raises:
+        StoreUnavailable: the object is no cell of this shape; deleting it and sending a rescan makes it anew.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            generations = json.loads(archive.read(GENERATIONS))
+            arrays = {
+                field.name: np.lib.format.read_array(io.BytesIO(archive.read(f"{field.name}.npy")), allow_pickle=False)
+                for field in fields(CellScores)
+            }
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise StoreUnavailable(f"{name} is no stored cell ({error}); delete it and send a rescan") from error
+    for field, array in arrays.items():
+        wanted = shape_of(cell, field)
+        if array.shape != wanted:
+            raise StoreUnavailable(f"{name}: {field} is {array.shape}, not {wanted}; delete it and send a rescan")
+    return StoredCell(scores=CellScores(**arrays), generations=generations)
+
+
+def shape_of(cell: Cell, field: str) -> tuple[int, int]:
+    """Return the shape that an array of CellScores has for a cell."""
+    if field == "blocks":
+        return cell.window_rows + 1, cell.window_cols + 1
+    if field.startswith("thumb_"):
+        step = STRIDE_PX // THUMB_PX
+        return (cell.window_rows + 1) * step, (cell.window_cols + 1) * step
+    return cell.window_rows, cell.window_cols
+
+
+def _write(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    info = zipfile.ZipInfo(name, EPOCH)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    info.create_system = 3  # the same on every system
+    archive.writestr(info, data)

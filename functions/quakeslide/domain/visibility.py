@@ -1,0 +1,124 @@
+"""What radar saw of a cell: how much of each window, why not the rest, and the medians that go with a detection.
+
+Layover and shadow come from the band `geometry` (Vollrath, Mullissa, Reiche 2020); where it is unknown the ground counts as seen.
+Every number is made from one window's or block's own pixels, gathered in the same order, so that it does not depend on the cell.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quakeslide.domain.composite import LAYOVER, SHADOW
+from quakeslide.domain.judgement import THUMB_PX, Blind, CellScores, Float32
+from quakeslide.domain.lattice import STRIDE_PX, WINDOW_PX
+
+Bands = Mapping[str, Float32]
+
+
+def see(bands: Bands, scores: Float32, valid_fraction: Float32) -> CellScores:
+    """Describe a cell whose windows were scored.
+
+    Args:
+        bands: float32 [H, W] by band name, missing as NaN; H and W multiples of 32. `postVV` and `diffVV` must be there; a band that
+            is not there is unknown everywhere.
+        scores: float32 [H / 32 - 1, W / 32 - 1], NaN where a window was not scored.
+        valid_fraction: float32, likewise, share of pixels not missing.
+    """
+    shape = bands["postVV"].shape
+    has_data = np.ones(shape, np.bool_)
+    for name in bands:
+        if name.startswith(("post", "diff")):
+            has_data &= ~np.isnan(bands[name])
+    geometry = bands.get("geometry", np.full(shape, np.nan, np.float32))
+    is_hidden = (geometry == LAYOVER) | (geometry == SHADOW)
+    is_seen = has_data & ~is_hidden
+    return CellScores(
+        scores=scores,
+        valid_fraction=valid_fraction,
+        blind_fraction=(over_windows(is_hidden) / WINDOW_PX**2).astype(np.float32),
+        diff_vv_db=window_means(bands["diffVV"], is_seen),
+        diff_vh_db=window_means(bands.get("diffVH", np.full(shape, np.nan, np.float32)), is_seen),
+        slope_deg=window_medians(bands.get("slope"), shape),
+        incidence_deg=window_medians(bands.get("localIncidence"), shape),
+        blocks=blind_blocks(bands, has_data, geometry),
+        thumb_post_vv_db=thumbnail(bands["postVV"]),
+        thumb_diff_vv_db=thumbnail(bands["diffVV"]),
+    )
+
+
+def looks_linear(post_db: Float32) -> bool:
+    """Say whether a post-event band holds linear power instead of dB: no place on Earth has a window of sigma0 above 0 dB throughout.
+
+    Args:
+        post_db: float32, any shape, missing as NaN; says nothing where fewer pixels than a window's are there.
+    """
+    known = post_db[~np.isnan(post_db)]
+    return known.size >= WINDOW_PX**2 and bool((known >= 0).all())
+
+
+def blind_blocks(bands: Bands, has_data: NDArray[np.bool_], geometry: Float32) -> NDArray[np.uint8]:
+    """Return uint8 [H / 32, W / 32]: a block is blind where more than half of its pixels cannot be judged, for the commonest reason.
+
+    Missing pixels are NO_PASS where no data-take lies on one side of the earthquake, else NO_DATA; pixels with data are blind in
+    layover and shadow.
+    """
+    reason = np.where(has_data, Blind.SEEN, Blind.NO_DATA).astype(np.uint8)
+    for count in ("nPre", "nPost"):
+        if count in bands:
+            reason[~has_data & ~(bands[count] > 0)] = Blind.NO_PASS
+    reason[has_data & (geometry == LAYOVER)] = Blind.LAYOVER
+    reason[has_data & (geometry == SHADOW)] = Blind.SHADOW
+    counts = np.stack([tiles(reason == blind, STRIDE_PX).sum(axis=2) for blind in Blind])
+    commonest = counts[1:].argmax(axis=0) + 1
+    too_many = counts[1:].sum(axis=0) * 2 > STRIDE_PX**2
+    return np.where(too_many, commonest, Blind.SEEN).astype(np.uint8)
+
+
+def tiles(pixels: NDArray[np.generic], side: int) -> NDArray[np.generic]:
+    """Cut [H, W] into contiguous [H / side, W / side, side * side]."""
+    height, width = pixels.shape
+    cut = pixels.reshape(height // side, side, width // side, side).transpose(0, 2, 1, 3)
+    return np.ascontiguousarray(cut).reshape(height // side, width // side, side * side)
+
+
+def over_windows(pixels: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Sum [H, W] over each lattice window, by way of its four 32 px blocks; float64 [H / 32 - 1, W / 32 - 1]."""
+    blocks = tiles(pixels, STRIDE_PX).astype(np.float64).sum(axis=2)
+    total: NDArray[np.float64] = blocks[:-1, :-1] + blocks[:-1, 1:] + blocks[1:, :-1] + blocks[1:, 1:]
+    return total
+
+
+def window_means(band: Float32, is_seen: NDArray[np.bool_]) -> Float32:
+    """Return the mean of a band over each window's seen pixels, float32 [rows, cols], NaN where none is seen."""
+    usable = is_seen & ~np.isnan(band)
+    return _divide(over_windows(np.where(usable, band, 0.0)), over_windows(usable))
+
+
+def window_medians(band: Float32 | None, shape: tuple[int, ...]) -> Float32:
+    """Return the median of a band over each window, float32 [rows, cols], NaN where nothing is known."""
+    rows, cols = shape[0] // STRIDE_PX - 1, shape[1] // STRIDE_PX - 1
+    medians = np.full((rows, cols), np.nan, np.float32)
+    if band is None:
+        return medians
+    for row in range(rows):
+        strip = band[row * STRIDE_PX : row * STRIDE_PX + WINDOW_PX]
+        views = np.lib.stride_tricks.sliding_window_view(strip, WINDOW_PX, axis=1)[:, ::STRIDE_PX]
+        ordered = np.sort(views.transpose(1, 0, 2).reshape(cols, -1), axis=1)  # NaN sorts to the end
+        known = (~np.isnan(ordered)).sum(axis=1)
+        low = ordered[np.arange(cols), np.maximum(known - 1, 0) // 2]
+        high = ordered[np.arange(cols), np.minimum(known // 2, ordered.shape[1] - 1)]
+        medians[row] = np.where(known > 0, (low + high) / 2, np.nan)
+    return medians
+
+
+def thumbnail(band: Float32) -> Float32:
+    """Return the means of 8 x 8 px, float32 [H / 8, W / 8], NaN where all are missing."""
+    cut = tiles(band, THUMB_PX).astype(np.float64)
+    is_known = ~np.isnan(cut)
+    return _divide(np.where(is_known, cut, 0.0).sum(axis=2), is_known.sum(axis=2).astype(np.float64))
+
+
+def _divide(total: NDArray[np.float64], count: NDArray[np.float64]) -> Float32:
+    mean: Float32 = np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
+    return mean

@@ -1,0 +1,198 @@
+"""What an event shows as a whole: pointers to the newest products, the summary of all tracks, status and page.
+
+Each is a pure function of what is stored, rendered whole and swapped on the generation that was read, so whoever renders last has
+seen everything. A track is represented by one stage, which supersedes its others.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from quakeslide.documents.manifest import read_manifest
+from quakeslide.domain import object_names
+from quakeslide.domain.fusion import TrackScores, summary_geojson
+from quakeslide.domain.judgement import Judgement
+from quakeslide.domain.report import detections_geojson, dumps, outcome
+from quakeslide.domain.sentinel1 import Stage, Track
+from quakeslide.errors import LostRace
+from quakeslide.ports import ObjectStore
+from quakeslide.telemetry import say
+from quakeslide.usecases.judge_run import detections_name, judge, support_name
+from quakeslide.usecases.render_status import render_status
+from quakeslide.usecases.run import FIRST_STAGE, Detector, Run
+
+ATTEMPTS = 8  # swaps lost to others before the delivery is given back
+OUTCOMES = {"detections": "done", "processed, none found": "none_found", "could not look": "could_not_look"}  # as in `status/`
+JSON, GEOJSON, HTML = "application/json", "application/geo+json", "text/html; charset=utf-8"
+
+
+def update_pointer(judgement: Judgement, results: ObjectStore) -> None:
+    """Point `latest/` of the stage at a judgement, unless it points at a better one.
+
+    Raises:
+        LostRace: others kept changing it.
+    """
+    composite = judgement.composite
+    run = Run(composite=composite, card=judgement.card, run_id=judgement.run_id)
+    pointer = {
+        "event_id": composite.event_id,
+        "track": str(composite.track),
+        "stage": str(composite.stage),
+        "run_id": judgement.run_id,
+        "finality": judgement.finality,
+        "composite_id": composite.composite_id,
+        "scenes": sorted(composite.pre_scenes + composite.post_scenes),
+        "model": judgement.card.name,
+        "version": judgement.card.version,
+        "outcome": OUTCOMES[outcome(judgement)],
+        "detections": len(judgement.detections),
+        "geojson": detections_name(run, judgement.is_final),
+        "support": support_name(judgement, ""),
+    }
+
+    def render(standing: bytes | None) -> bytes | None:
+        if standing is not None and is_better(json.loads(standing), pointer):
+            return None
+        return json.dumps(pointer, sort_keys=True, indent=1).encode()
+
+    swap(results, object_names.latest(composite.event_id, composite.track, composite.stage), render, JSON)
+
+
+def is_better(standing: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Say whether the standing pointer stays: final before provisional, more of the same scenes, a newer version of the model."""
+    if standing["finality"] != new["finality"]:
+        return bool(standing["finality"] == "final")
+    if standing["composite_id"] != new["composite_id"]:
+        return set(standing["scenes"]) > set(new["scenes"])
+    return bool(standing["model"] == new["model"] and standing["version"] > new["version"])
+
+
+def render_event(event_id: str, detector: Detector) -> None:
+    """Render summary, status and page of an event from all that is stored.
+
+    Raises:
+        LostRace: others kept changing them.
+    """
+
+    def summary(_: bytes | None) -> bytes | None:
+        judgements = representatives(event_id, detector)
+        return dumps(_summary(event_id, judgements)) if judgements else None
+
+    swap(detector.results, object_names.summary(event_id), summary, GEOJSON)
+    status = render_status(event_id, state=detector.state, composites=detector.composites, results=detector.results)
+
+    def page(_: bytes | None) -> bytes | None:
+        judgements = representatives(event_id, detector)
+        return _page(event_id, judgements, status, detector) if judgements else None
+
+    swap(detector.results, object_names.page(event_id), page, HTML)
+
+
+def representatives(event_id: str, detector: Detector) -> list[Judgement]:
+    """Return one judgement a track, by track: its longest final stage with a model of its own, else final 60-12, else provisional."""
+    best: dict[str, tuple[tuple[int, int, int], dict[str, Any]]] = {}
+    for listed in detector.results.list(f"latest/{object_names.checked_event_id(event_id)}/"):
+        stored = detector.results.read(listed.name)
+        if stored is None:
+            continue
+        pointer = json.loads(stored.data)
+        rank = _rank(pointer)
+        if pointer["track"] not in best or rank > best[pointer["track"]][0]:
+            best[pointer["track"]] = (rank, pointer)
+    judgements = [_judged(pointer, detector) for _, (_, pointer) in sorted(best.items())]
+    present = [judgement for judgement in judgements if judgement is not None]
+    lattices = {judgement.composite.lattice for judgement in present[:1]}
+    return [judgement for judgement in present if judgement.composite.lattice in lattices]
+
+
+def swap(store: ObjectStore, name: str, render: Callable[[bytes | None], bytes | None], content_type: str) -> None:
+    """Render an object from what is stored and write it if nobody has changed it meanwhile; else render again.
+
+    Args:
+        store: the bucket.
+        name: of the object.
+        render: given the standing bytes or None, returns the new ones, or None to leave it as it is.
+        content_type: media type.
+
+    Raises:
+        LostRace: the object changed under every attempt.
+    """
+    for _ in range(ATTEMPTS):
+        standing = store.read(name)  # before rendering: what is written afterwards makes the swap fail
+        data = render(standing.data if standing else None)
+        if data is None or (standing is not None and standing.data == data):
+            return
+        if store.replace(name, data, content_type, standing.generation if standing else 0):
+            return
+    raise LostRace(f"{name} changed {ATTEMPTS} times while it was rendered")
+
+
+def _rank(pointer: Mapping[str, Any]) -> tuple[int, int, int]:
+    """Return the place of a stage among its track's; the greatest represents it."""
+    stage = Stage.parse(pointer["stage"])
+    has_own_model = pointer["model"].endswith(f"_{stage.pre_days}_{stage.post_days}")
+    if pointer["finality"] != "final":
+        return 0, int(has_own_model), stage.post_days
+    if has_own_model:
+        return 3, stage.post_days, stage.pre_days
+    return (2, 0, 0) if stage == FIRST_STAGE else (1, stage.post_days, stage.pre_days)
+
+
+def _judged(pointer: Mapping[str, Any], detector: Detector) -> Judgement | None:
+    """Return the judgement behind a pointer, from its stored cells; None where they were cleared away."""
+    track, stage = Track.parse(pointer["track"]), Stage.parse(pointer["stage"])
+    name = object_names.manifest(pointer["event_id"], track, stage, pointer["composite_id"])
+    stored = detector.composites.read(name)
+    if stored is None:
+        say("superseded products have no manifest", name=name)
+        return None
+    run = Run(
+        composite=read_manifest(stored.data, name),
+        card=detector.cards.card(pointer["model"], pointer["version"]),
+        run_id=pointer["run_id"],
+    )
+    if run.missing_cells(detector.state):
+        say("products have no cells any more", run_id=run.run_id)
+        return None
+    return judge(run, pointer["finality"] == "final", detector.state)
+
+
+def _summary(event_id: str, judgements: list[Judgement]) -> dict[str, Any]:
+    first = judgements[0].composite
+    return summary_geojson(
+        [TrackScores.of(judgement) for judgement in judgements],
+        event_id=event_id,
+        place=first.place,
+        t0=first.t0,
+        lattice=first.lattice,
+    )
+
+
+def _page(event_id: str, judgements: list[Judgement], status: Mapping[str, Any], detector: Detector) -> bytes:
+    layers: list[dict[str, Any]] = []
+    notices: dict[str, None] = {}
+    for judgement in judgements:
+        composite = judgement.composite
+        files = {file: _support(judgement, file, detector) for file in ("blind.geojson", "affected.geojson")}
+        layers.append(
+            {
+                "name": f"{composite.track} {composite.stage} {judgement.finality}",
+                "detections": detections_geojson(judgement),
+                "blind": json.loads(files["blind.geojson"]),
+                "affected": json.loads(files["affected.geojson"]),
+                "quicklook": _support(judgement, "quicklook.png", detector),
+            }
+        )
+        notices |= dict.fromkeys(notice for notice in (composite.data_notice, judgement.card.data_notice) if notice)
+    layers.append({"name": "all tracks", "detections": _summary(event_id, judgements)})
+    title = judgements[0].composite.place or event_id
+    return detector.renderer.page(title, layers, status, "; ".join(notices))
+
+
+def _support(judgement: Judgement, file: str, detector: Detector) -> bytes:
+    """Read a support file; all of them were written before the pointer that led here."""
+    name = support_name(judgement, file)
+    stored = detector.results.read(name)
+    if stored is None:
+        raise LostRace(f"{name} is missing though latest/ points at it; a rescan writes it again")
+    return stored.data
