@@ -1,0 +1,233 @@
+"""Look at one watch: what can be judged now, what was ordered, how far it got.
+
+First the plan is written (manifests, then the watch, swapped on the generation read), then it is acted on. A delivery that loses
+the swap acts on nothing; one that crashes later leaves a plan that the next one goes on with, over the same scenes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from quakeslide.documents.manifest import write_manifest
+from quakeslide.domain import object_names, readiness
+from quakeslide.domain.composite import Composite
+from quakeslide.domain.lattice import lattice_for, rectangle_for
+from quakeslide.domain.readiness import Outlook, Readiness, Rules, Windows
+from quakeslide.domain.sentinel1 import Scene, Stage, Track
+from quakeslide.domain.watch import Standing, TrackStage, Watch
+from quakeslide.ports import Bus, CompositeExporter, ObjectStore, SceneArchive
+from quakeslide.settings import ExportSettings
+from quakeslide.usecases.keep_watch import JSON, file_away, find_watch, save_watch
+from quakeslide.usecases.pursue_order import pass_on_forces, pursue
+
+JUDGEABLE = (Readiness.PROVISIONAL, Readiness.FINAL, Readiness.PARTIAL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exporting:
+    """What the export use cases work with.
+
+    Attributes:
+        state, composites, results: buckets.
+        stages: the ladder, where a watch names no stages of its own.
+        shard_px: side of an export shard.
+        data_notice: copied into every manifest.
+        rules: when a track counts as seen.
+    """
+
+    state: ObjectStore
+    composites: ObjectStore
+    results: ObjectStore
+    bus: Bus
+    archive: SceneArchive
+    exporter: CompositeExporter
+    stages: tuple[Stage, ...]
+    shard_px: int
+    data_notice: str
+    rules: Rules = readiness.RULES
+
+    @classmethod
+    def of(
+        cls,
+        settings: ExportSettings,
+        state: ObjectStore,
+        composites: ObjectStore,
+        results: ObjectStore,
+        *,
+        bus: Bus,
+        archive: SceneArchive,
+        exporter: CompositeExporter,
+    ) -> "Exporting":
+        """Put settings and ports together.
+
+        Raises:
+            ValueError: a stage in the settings is none of the paper's.
+        """
+        return cls(
+            state=state,
+            composites=composites,
+            results=results,
+            bus=bus,
+            archive=archive,
+            exporter=exporter,
+            stages=tuple(Stage.parse(text.strip()) for text in settings.stages.split(",")),
+            shard_px=settings.shard_px,
+            data_notice=settings.data_notice,
+        )
+
+
+def advance_watch(event_id: str, now: datetime, message_id: str, using: Exporting) -> None:
+    """Look at a watch and bring it on as far as it goes.
+
+    Args:
+        event_id: of the watch; one that is not there or has ended is left alone.
+        now: the trigger's own time.
+        message_id: remembered by the watch.
+        using: ports and settings.
+
+    Raises:
+        LostRace: another delivery changed the watch meanwhile.
+        EarthEngineUnavailable: nothing could be listed or followed; what was planned stays planned.
+    """
+    kept = find_watch(using.state, event_id)
+    if kept is None:
+        return
+    if kept.watch.standing is not Standing.OPEN:
+        file_away(using.state, kept.watch)
+        return
+    now = max(now, kept.watch.looked_at or now)
+    watch = plan(kept.watch, now, using)
+    watch = replace(watch, looked_at=now).having_handled(message_id)
+    kept = save_watch(using.state, watch, kept.generation)
+    watch = pass_on_forces(kept.watch, now, using.state, using.bus)
+    for item in watch.track_stages:
+        current = [order.composite_id for order in item.orders]
+        orders = tuple(
+            pursue(
+                order,
+                watch=watch,
+                track_stage=item,
+                is_superseded=order.composite_id != current[-1],
+                now=now,
+                state=using.state,
+                composites=using.composites,
+                results=using.results,
+                bus=using.bus,
+                exporter=using.exporter,
+            )
+            for order in item.orders
+        )
+        watch = watch.having(replace(item, orders=orders))
+    if is_over(watch, now, using):
+        watch = replace(watch, standing=Standing.CLOSED, reason="every stage is frozen")
+    if watch != kept.watch:
+        save_watch(using.state, watch, kept.generation)
+
+
+def plan(watch: Watch, now: datetime, using: Exporting) -> Watch:
+    """Return the watch with what is to be made ordered; its manifests are written."""
+    stages = wanted_stages(watch, using)
+    longest_pre = max([readiness.HISTORY, *(timedelta(days=stage.pre_days) for stage in stages)])
+    longest_post = max(timedelta(days=stage.post_days) for stage in stages)
+    if all_frozen(watch, stages):
+        return watch
+    start, end = watch.pre_finish - longest_pre, watch.post_begin + longest_post + timedelta(seconds=1)
+    scenes = using.archive.scenes(watch.aoi, start, end)
+    watermark = using.archive.watermark(now)
+    for track in readiness.tracks_of(scenes):
+        if watch.tracks is not None and track not in watch.tracks:
+            continue
+        for stage in stages:
+            standing = watch.find(track, stage)
+            if standing is not None and standing.is_frozen:
+                continue
+            watch = _look(watch, track, stage, scenes, watermark, now, using, may_be_provisional=stage == stages[0])
+    return watch
+
+
+def _look(
+    watch: Watch,
+    track: Track,
+    stage: Stage,
+    scenes: Sequence[Scene],
+    watermark: datetime,
+    now: datetime,
+    using: Exporting,
+    *,
+    may_be_provisional: bool,
+) -> Watch:
+    windows = Windows(pre_end=watch.pre_finish, post_start=watch.post_begin, stage=stage)
+    outlook = readiness.look(
+        watch.aoi, scenes, track=track, windows=windows, watermark=watermark, now=now, rules=using.rules
+    )
+    standing = watch.find(track, stage)
+    item = TrackStage(
+        track=track,
+        stage=stage,
+        readiness=outlook.readiness,
+        coverage=outlook.coverage,
+        share=outlook.share,
+        n_pre=outlook.n_pre,
+        n_post=outlook.n_post,
+        post_until=outlook.post_until,
+        orders=standing.orders if standing else (),
+        is_frozen=now >= outlook.post_until + using.rules.freeze,
+    )
+    is_final = outlook.readiness is not Readiness.PROVISIONAL
+    if outlook.readiness in JUDGEABLE and (is_final or may_be_provisional):
+        watch = replace(watch, lattice=watch.lattice or lattice_for(watch.aoi))
+        composite = _composite(watch, track, stage, outlook, using)
+        before = item
+        item = item.with_composite(
+            composite.composite_id, len(composite.pre_scenes + composite.post_scenes), is_final=is_final
+        )
+        if item != before:
+            name = object_names.manifest(watch.event_id, track, stage, composite.composite_id)
+            using.composites.create(name, write_manifest(composite), JSON)
+    return watch.having(item)
+
+
+def _composite(watch: Watch, track: Track, stage: Stage, outlook: Outlook, using: Exporting) -> Composite:
+    if watch.lattice is None:
+        raise ValueError(f"{watch.event_id}: no lattice was chosen")
+    return Composite(
+        event_id=watch.event_id,
+        track=track,
+        stage=stage,
+        polarisation=outlook.polarisation,
+        pre_scenes=tuple(scene.scene_id for scene in outlook.pre),
+        post_scenes=tuple(scene.scene_id for scene in outlook.post),
+        lattice=watch.lattice,
+        rectangle=rectangle_for(watch.aoi, watch.lattice),
+        shard_px=using.shard_px,
+        t0=watch.t0,
+        post_start=watch.post_begin,
+        aoi=watch.aoi,
+        aoi_source=watch.aoi_source,
+        weak_pre=outlook.weak_pre,
+        place=watch.place,
+        data_notice=using.data_notice,
+    )
+
+
+def wanted_stages(watch: Watch, using: Exporting) -> tuple[Stage, ...]:
+    """Return the stages to make, the shortest post-event window first; only the first may be provisional."""
+    stages = watch.stages if watch.stages else using.stages
+    return tuple(sorted(set(stages), key=lambda stage: (stage.post_days, stage.pre_days)))
+
+
+def all_frozen(watch: Watch, stages: Sequence[Stage]) -> bool:
+    """Say whether every stage of every known track is frozen."""
+    seen = {item.stage for item in watch.track_stages}
+    return bool(watch.track_stages) and seen >= set(stages) and all(item.is_frozen for item in watch.track_stages)
+
+
+def is_over(watch: Watch, now: datetime, using: Exporting) -> bool:
+    """Say whether nothing can happen any more: the last window is frozen and every order is settled."""
+    last = max(timedelta(days=stage.post_days) for stage in wanted_stages(watch, using))
+    orders = [order for item in watch.track_stages for order in item.orders]
+    return (
+        now >= watch.post_begin + last + using.rules.freeze
+        and not watch.forces
+        and all(order.is_settled for order in orders)
+    )

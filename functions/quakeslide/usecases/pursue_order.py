@@ -1,0 +1,192 @@
+"""Bring one ordered composite on: mark it final, start its export, follow it, see that products come.
+
+Every step may be repeated with the same result; what is published or started goes through the outbox.
+"""
+
+import json
+import uuid
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from quakeslide.documents.manifest import read_manifest
+from quakeslide.domain import object_names
+from quakeslide.domain.composite import Composite
+from quakeslide.domain.watch import MAX_REDRIVES, PATIENCE, Order, Step, TrackStage, Watch
+from quakeslide.errors import EarthEngineUnavailable, ExportFailed, ExportQueueFull, LyingManifest
+from quakeslide.messages import Rescan, encode
+from quakeslide.ports import Bus, CompositeExporter, ExportState, ObjectStore
+from quakeslide.telemetry import say
+from quakeslide.usecases import outbox
+from quakeslide.usecases.delivery import record_problem
+
+JSON = "application/json"
+NAMESPACE = uuid.UUID("5f0b1a52-7d0c-5d0e-9a53-0d8f6f6c5a11")  # of the request ids; any constant will do
+
+
+def pursue(
+    order: Order,
+    *,
+    watch: Watch,
+    track_stage: TrackStage,
+    is_superseded: bool,
+    now: datetime,
+    state: ObjectStore,
+    composites: ObjectStore,
+    results: ObjectStore,
+    bus: Bus,
+    exporter: CompositeExporter,
+) -> Order:
+    """Return the order as it stands after doing for it what can be done now.
+
+    Args:
+        order: one composite.
+        watch: what it belongs to.
+        track_stage: likewise.
+        is_superseded: a newer composite of the same stage was ordered; then missing products are not asked for again.
+        now: the trigger's own time.
+        state: bucket of the outbox and the problems.
+        composites: bucket of manifests and markers.
+        results: bucket of products.
+        bus: for rescans.
+        exporter: Earth Engine.
+
+    Raises:
+        EarthEngineUnavailable: Earth Engine did not answer; nothing is lost.
+    """
+    event_id, track, stage = watch.event_id, track_stage.track, track_stage.stage
+    facts: dict[str, Any] = {"event_id": event_id, "track": track, "stage": stage, "composite_id": order.composite_id}
+    had_failed = order.step is Step.FAILED
+    if order.is_final and not order.is_marked:
+        _mark_final(composites, watch, track_stage, order)
+        was_exported = order.step in (Step.EXPORTED, Step.DONE, Step.STUCK)
+        order = replace(order, is_marked=True)
+        if was_exported:  # promoted: the merge writes `-final` from the cells that are there
+            publish_rescan(state, bus, watch, track_stage, order, now, why="final")
+            order = replace(order, step=Step.EXPORTED, driven_at=now, redrives=0)
+            say("composite became final", **facts)
+    if order.step is Step.EXPORTING:
+        order = _follow(order, exporter, now)
+    if order.step is Step.PLANNED:
+        order = _start(order, _composite(composites, watch, track_stage, order), state, exporter, now)
+    if order.step is Step.FAILED and not had_failed:
+        error = ExportFailed(f"{track} {stage}, composite {order.composite_id}: {order.text}")
+        record_problem(state, error, facts, since=now.isoformat())
+    if order.step in (Step.EXPORTED, Step.STUCK):
+        if is_superseded or has_products(results, watch, track_stage, order):
+            return replace(order, step=Step.DONE)
+        if order.step is Step.EXPORTED and order.driven_at is not None and now - order.driven_at >= PATIENCE:
+            if order.redrives >= MAX_REDRIVES:
+                return replace(order, step=Step.STUCK)
+            order = replace(order, redrives=order.redrives + 1, driven_at=now)
+            publish_rescan(state, bus, watch, track_stage, order, now, why=f"{order.finality}-{order.redrives}")
+            say("products are missing: rescan sent", **facts, redrives=order.redrives)
+    return order
+
+
+def pass_on_forces(watch: Watch, now: datetime, state: ObjectStore, bus: Bus) -> Watch:
+    """Send the rescans that people asked for; a wish is dropped once all of its rescans are out."""
+    left = []
+    for force in watch.forces:
+        are_out = True
+        for item in watch.track_stages:
+            for order in item.orders:
+                if order.composite_id in force.composite_ids:
+                    intent = publish_rescan(state, bus, watch, item, order, now, why=force.nonce, nonce=force.nonce)
+                    are_out = are_out and outbox.is_done(state, intent)
+        left += [] if are_out else [force]
+    return replace(watch, forces=tuple(left))
+
+
+def publish_rescan(
+    state: ObjectStore,
+    bus: Bus,
+    watch: Watch,
+    item: TrackStage,
+    order: Order,
+    now: datetime,
+    *,
+    why: str,
+    nonce: str | None = None,
+) -> str:
+    """Publish a rescan once for a reason; return the intent's id."""
+    message = Rescan(
+        event_id=watch.event_id,
+        track=item.track,
+        stage=item.stage,
+        composite_id=order.composite_id,
+        force_nonce=nonce,
+    )
+    intent = f"rescan-{watch.event_id}-{order.composite_id}-{why}"
+    outbox.once(state, intent, now, lambda: bus.publish("composite-shards", *encode(message)))
+    return intent
+
+
+def has_products(results: ObjectStore, watch: Watch, item: TrackStage, order: Order) -> bool:
+    """Say whether the awaited products of a composite are there: the stage's `latest` pointer and the detections it speaks of."""
+    stored = results.read(object_names.latest(watch.event_id, item.track, item.stage))
+    if stored is None:
+        return False
+    pointer = json.loads(stored.data)
+    if pointer["composite_id"] != order.composite_id or pointer["finality"] not in (order.finality, "final"):
+        return False
+    run_id, finality = pointer["run_id"], pointer["finality"]
+    name = object_names.detections(watch.event_id, item.track, item.stage, run_id, finality)
+    return any(listed.name == name for listed in results.list(name))  # the detections are written last
+
+
+def _mark_final(composites: ObjectStore, watch: Watch, item: TrackStage, order: Order) -> None:
+    name = object_names.final_marker(watch.event_id, item.track, item.stage, order.composite_id)
+    document = {"version": 1, "composite_id": order.composite_id, "track": str(item.track), "stage": str(item.stage)}
+    composites.create(name, json.dumps(document, sort_keys=True).encode(), JSON)
+
+
+def _composite(composites: ObjectStore, watch: Watch, item: TrackStage, order: Order) -> Composite:
+    name = object_names.manifest(watch.event_id, item.track, item.stage, order.composite_id)
+    stored = composites.read(name)
+    if stored is None:
+        raise LyingManifest(f"{name} was written when the composite was planned and is gone")
+    return read_manifest(stored.data, name)
+
+
+def _start(order: Order, composite: Composite, state: ObjectStore, exporter: CompositeExporter, now: datetime) -> Order:
+    """Start the export of this attempt once; a full queue means later, a refusal means never."""
+    intent = f"export-{composite.event_id}-{order.composite_id}-{order.attempt}"
+    request_id = str(uuid.uuid5(NAMESPACE, f"{composite.path}/{order.attempt}"))
+    note = object_names.outbox(f"{intent}.operation")
+
+    def act() -> None:
+        try:
+            operation = exporter.start(composite, request_id)
+        except (ExportQueueFull, EarthEngineUnavailable, ExportFailed):
+            state.delete(object_names.outbox(intent))  # the request id makes it safe to try again at once
+            raise
+        state.create(note, json.dumps({"version": 1, "operation": operation}).encode(), JSON)
+
+    try:
+        outbox.once(state, intent, now, act)
+    except ExportQueueFull as full:
+        say("export queue is full", reason=str(full))
+        return replace(order, text="")
+    except ExportFailed as refused:
+        return replace(order, step=Step.FAILED, text=f"refused: {refused}")
+    noted = state.read(note)
+    if noted is None:  # another delivery is at it, or one crashed on the way; the next look goes on
+        return order
+    say("export started", track=composite.track, stage=composite.stage, composite_id=order.composite_id)
+    return replace(order, step=Step.EXPORTING, operation=json.loads(noted.data)["operation"], text="")
+
+
+def _follow(order: Order, exporter: CompositeExporter, now: datetime) -> Order:
+    """Ask how the export stands; one that failed or is lost is tried again as another attempt."""
+    if order.operation is None:
+        raise ValueError(f"composite {order.composite_id} is exporting without an operation")
+    export = exporter.follow(order.operation)
+    if export.state in (ExportState.PENDING, ExportState.RUNNING):
+        return order
+    if export.state is ExportState.SUCCEEDED:
+        return replace(order, step=Step.EXPORTED, driven_at=now)
+    reason = f"export {order.operation} is {export.state.value}" + (f": {export.message}" if export.message else "")
+    if order.attempt >= order.attempts_allowed:
+        return replace(order, step=Step.FAILED, text=f"{reason} (attempt {order.attempt}, the last)")
+    return replace(order, step=Step.PLANNED, attempt=order.attempt + 1, operation=None, text=reason)
