@@ -5,6 +5,9 @@ Tests marked `beyond_jar` ask for what the jar does not do; they run on ours onl
 
 import base64
 import json
+import socket
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -359,6 +362,8 @@ def test_nonsense_ack_id_is_refused(bus: Bus) -> None:
     name = bus.subscription(bus.topic())
     with pytest.raises(exceptions.InvalidArgument, match=r"nvalid ack .*\(ack_id=foo\)"):
         bus.subscriber.acknowledge(subscription=name, ack_ids=["foo"])
+    with pytest.raises(exceptions.InvalidArgument, match="No ack ids specified"):
+        bus.subscriber.acknowledge(subscription=name, ack_ids=[])
     with pytest.raises(exceptions.InvalidArgument):
         bus.subscriber.pull(subscription=name, max_messages=0)
 
@@ -678,6 +683,33 @@ def test_faults_drop_an_acknowledgement_and_delay(bus: Bus) -> None:
 def test_bad_fault_is_refused(bus: Bus, fault: dict) -> None:
     with pytest.raises(OSError, match="400"):
         bus.service.set_faults([fault])
+
+
+@pytest.mark.beyond_jar
+def test_service_that_lost_a_part_ends_instead_of_hanging(replayed: Bus, clock: Clock) -> None:
+    nowhere = types.PushConfig(push_endpoint="http://127.0.0.1:9/")
+    replayed.subscription(replayed.topic(), push_config=nowhere)
+    assert clock.path is not None
+    clock.path.unlink()  # no push can be judged due any more
+    assert replayed.service.process.wait(timeout=10) == 1
+
+
+@pytest.mark.beyond_jar
+def test_start_that_cannot_succeed_says_why(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "infra.local.pubsub"]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        wrong = [("--port", port), ("--control-port", port), ("--clock", str(tmp_path / "none"))]
+        started = [
+            subprocess.Popen([*command, *pair], cwd=pubsub_service.ROOT, stderr=subprocess.PIPE, text=True)
+            for pair in wrong
+        ]
+        for process, (option, value) in zip(started, wrong, strict=True):
+            _, told = process.communicate(timeout=30)
+            assert process.returncode == 1
+            assert option in told.splitlines()[-1]
+            assert value in told.splitlines()[-1]
+            assert "Traceback" not in told
 
 
 @pytest.mark.beyond_jar

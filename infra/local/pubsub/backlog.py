@@ -6,6 +6,7 @@ pause before an immediate redelivery, and the delays of faults.
 """
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -20,7 +21,7 @@ class Entry:
     """One message on its way to one subscription.
 
     Attributes:
-        sequence: place in the order of arrival, unique in the subscription.
+        sequence: place in the order of arrival, never given twice by the broker.
         message: what was published.
         key: its ordering key where the subscription keeps order, else empty.
         attempts: deliveries begun so far.
@@ -50,17 +51,20 @@ class Backlog:
 
     Attributes:
         config: the subscription as created and updated.
+        sequences: gives the numbers of entries; shared by all subscriptions, so that a late answer to a deleted one never
+            meets a message of a later one of the same name.
+        entries: the messages by number, in the order in which they are tried.
         acknowledged: deliveries acknowledged so far.
     """
 
     config: types.Subscription
+    sequences: Iterator[int]
     entries: dict[int, Entry] = field(default_factory=dict)
     acknowledged: int = 0
     _held: list[Entry] = field(default_factory=list)
     _held_until: float = 0.0
     _holds: int = 0
     _seed: float = 0
-    _last: int = 0
 
     @property
     def is_push(self) -> bool:
@@ -81,9 +85,8 @@ class Backlog:
         self._held.append(self._entry(message))
 
     def _entry(self, message: types.PubsubMessage) -> Entry:
-        self._last += 1
         key = message.ordering_key if self.config.enable_message_ordering else ""
-        return Entry(self._last, message, key)
+        return Entry(next(self.sequences), message, key)
 
     def _release_held(self, instant: float) -> None:
         if self._held and self._held_until <= instant:

@@ -33,6 +33,7 @@ class Broker:
         self.backlogs: dict[str, Backlog] = {}
         self._filters: dict[str, filters.Filter] = {}
         self._message_ids = itertools.count(1)
+        self._sequences = itertools.count(1)
 
     # --- topics ---------------------------------------------------------------------------------------------------
     def create_topic(self, topic: types.Topic) -> types.Topic:
@@ -115,7 +116,7 @@ class Broker:
                 raise already_exists(config.name)
             self.topic(config.topic)
             self._check_dead_letter_topic(config)
-            self.backlogs[config.name] = Backlog(config)
+            self.backlogs[config.name] = Backlog(config, self._sequences)
             if config.filter:
                 self._filters[config.name] = filters.parse(config.filter)
         return config
@@ -216,6 +217,8 @@ class Broker:
 
     @staticmethod
     def _held(backlog: Backlog, ack_ids: Sequence[str]) -> list[Entry]:
+        if not ack_ids:
+            raise invalid("No ack ids specified.")
         try:
             found = [backlog.held_by(ack_id) for ack_id in ack_ids]
         except ValueError as error:

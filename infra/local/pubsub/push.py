@@ -5,12 +5,13 @@ wrapped message; the subscription's ack deadline is the time the endpoint has, i
 """
 
 import base64
+import contextlib
 import http.client
 import json
 import logging
 import socket
 import threading
-from collections.abc import Callable
+import time
 from urllib.parse import urlsplit
 
 from google.pubsub_v1 import types
@@ -83,10 +84,11 @@ class Pusher:
             self._broker.changed.notify_all()
             running = list(self._deliveries)
             for connection in self._connections:
-                if connection.sock is not None:
+                with contextlib.suppress(OSError):  # the endpoint was quicker
                     connection.sock.shutdown(socket.SHUT_RDWR)
+        end = time.monotonic() + 1
         for thread in (self._thread, *running):
-            thread.join(timeout=2)
+            thread.join(timeout=max(0.0, end - time.monotonic()))
 
     def _dispatch(self) -> None:
         with self._broker.changed:
@@ -119,22 +121,21 @@ class Pusher:
         url = urlsplit(config.push_config.push_endpoint)
         target = (url.path or "/") + (f"?{url.query}" if url.query else "")
         connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=config.ack_deadline_seconds)
-        self._track(self._connections.add, connection)
         try:
+            connection.connect()
+            with self._broker.changed:
+                if not self._is_open:
+                    return False
+                self._connections.add(connection)
             connection.request("POST", target, body, headers)
             status = connection.getresponse().status
         except (OSError, http.client.HTTPException) as error:
             log.warning("push to %s failed: %s", config.push_config.push_endpoint, error)
             return False
         finally:
-            self._track(self._connections.discard, connection)
+            with self._broker.changed:
+                self._connections.discard(connection)
             connection.close()
         if status not in ACCEPTED:
             log.info("push to %s answered %d", config.push_config.push_endpoint, status)
         return status in ACCEPTED
-
-    def _track(
-        self, change: Callable[[http.client.HTTPConnection], None], connection: http.client.HTTPConnection
-    ) -> None:
-        with self._broker.changed:
-            change(connection)
