@@ -249,6 +249,18 @@ def test_an_image_exists_only_once_it_is_ingested(world: World) -> None:
         world.clock.write_text("2024-02-01T00:00:00+00:00")
 
 
+def test_a_catalogue_collection_without_images_is_empty_and_an_unknown_one_is_refused(world: World) -> None:
+    (world.archive / "COPERNICUS/DEM/GLO30").rename(world.archive / "hidden")
+    try:
+        assert ee.ImageCollection("COPERNICUS/DEM/GLO30").size().getInfo() == 0
+    finally:
+        (world.archive / "hidden").rename(world.archive / "COPERNICUS/DEM/GLO30")
+    with pytest.raises(ee.EEException, match="'COPERNICUS/S9' not found"):
+        ee.ImageCollection("COPERNICUS/S9").size().getInfo()
+    with pytest.raises(ee.EEException, match="not found"):
+        ee.data.getAsset(f"{COLLECTION}/NONE")
+
+
 # --- pixels ------------------------------------------------------------------------------------------------------------
 
 

@@ -174,9 +174,16 @@ def test_a_missing_bucket_fails(desk: Desk, scene: ee.Image) -> None:
     assert message == "Cloud Storage bucket 'no-such-bucket' does not exist."
 
 
-def test_a_missing_scene_fails(desk: Desk) -> None:
-    message = failure(desk.finish(ee.Image("COPERNICUS/S1_GRD/NONE"), "scene"))
-    assert "'COPERNICUS/S1_GRD/NONE' not found" in message
+def test_a_missing_scene_is_refused_at_once(desk: Desk) -> None:
+    started = desk.service.state()["exports_started"]
+    with pytest.raises(ee.EEException, match="'COPERNICUS/S1_GRD/NONE' not found"):
+        desk.start(ee.Image("COPERNICUS/S1_GRD/NONE"), "scene")
+    assert desk.service.state()["exports_started"] == started
+
+
+def test_a_nodata_value_must_fit_the_type(desk: Desk, scene: ee.Image) -> None:
+    operation = desk.finish(scene.toByte(), "fit", formatOptions={"noData": -9999})
+    assert failure(operation) == "The noData value -9999.0 does not fit into bands of type uint8."
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,20 @@ from rasterio.windows import Window
 from infra.local.clock import Clock
 from infra.local.earth_engine.errors import EarthEngineError
 from infra.local.earth_engine.grid import WORLD, Projection, canonical
+from infra.local.earth_engine.pixel_types import DOUBLE, FLOAT
 from infra.local.earth_engine.sampling import pixel_coordinates, sample
-from infra.local.earth_engine.values import DOUBLE, FLOAT, Band, Block, Geometry, Image, Raster
+from infra.local.earth_engine.values import Band, Block, Geometry, Image, Raster
 
 # Earth Engine serves these Sentinel-1 bands as double (recorded getInfo of 2019-12-02) although float32 holds them.
 DOUBLE_BANDS = {"COPERNICUS/S1_GRD": {"VV", "VH", "HH", "HV"}}
+
+
+# Collections of the public catalogue: there, though empty, where the archive holds none of their images.
+CATALOGUE = {"COPERNICUS/S1_GRD", "COPERNICUS/DEM/GLO30"}
+
+
+class AssetNotFound(EarthEngineError):
+    """An expression names what does not exist, or not yet; a computation answers 400, as the real service does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +106,13 @@ class Archive:
         """All images that exist now, by id.
 
         Raises:
-            EarthEngineError: there is no such collection.
+            AssetNotFound: there is no such collection.
         """
         folder = self._inside(collection_id)
-        if not folder.is_dir():
-            raise EarthEngineError(
+        if not folder.is_dir() and collection_id not in CATALOGUE:
+            raise AssetNotFound(
                 f"ImageCollection.load: ImageCollection asset '{collection_id}' not found"
-                " (does not exist or caller does not have access).",
-                404,
+                " (does not exist or caller does not have access)."
             )
         images = [self._load(path) for path in sorted(folder.glob("*.json"))]
         return [image for image in images if self._exists(image)]
@@ -113,15 +121,15 @@ class Archive:
         """One image.
 
         Raises:
-            EarthEngineError: it does not exist, or not yet.
+            AssetNotFound: it does not exist, or not yet.
         """
         path = self._inside(image_id).with_name(image_id.rpartition("/")[2] + ".json")
         if path.is_file():
             image = self._load(path)
             if self._exists(image):
                 return image
-        raise EarthEngineError(
-            f"Image.load: Image asset '{image_id}' not found (does not exist or caller does not have access).", 404
+        raise AssetNotFound(
+            f"Image.load: Image asset '{image_id}' not found (does not exist or caller does not have access)."
         )
 
     def _inside(self, asset: str) -> Path:
@@ -142,7 +150,10 @@ class Archive:
         return known[1]
 
     def _parse(self, path: Path) -> Image:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except json.JSONDecodeError as error:
+            raise EarthEngineError(f"archive: {path.name} is no JSON: {error}", 500) from error
         expected = path.relative_to(self.folder).with_suffix("").as_posix()
         if record["id"] != expected:
             raise EarthEngineError(f"archive: {path.name} says id {record['id']!r}, its place says {expected!r}", 500)

@@ -8,17 +8,9 @@ from typing import Any
 from infra.local.earth_engine.algorithms.geometry import geojson
 from infra.local.earth_engine.errors import EarthEngineError, unsupported
 from infra.local.earth_engine.grid import Projection
+from infra.local.earth_engine.pixel_types import PixelType
 from infra.local.earth_engine.promotion import geometry_of
-from infra.local.earth_engine.values import (
-    Band,
-    Collection,
-    Date,
-    DateRange,
-    Feature,
-    Geometry,
-    Image,
-    PixelType,
-)
+from infra.local.earth_engine.values import Band, Collection, Date, DateRange, Feature, Geometry, Image
 
 LARGEST_COLLECTION = 5000  # elements, as the real service
 

@@ -101,6 +101,13 @@ def common_type(image: Image) -> str:
     return dtype
 
 
+def _holds(dtype: str, value: float) -> bool:
+    if dtype.startswith("float"):
+        return True
+    limits = np.iinfo(dtype)
+    return value.is_integer() and limits.min <= value <= limits.max
+
+
 class Bucket:
     """A Cloud Storage bucket to put files in.
 
@@ -210,6 +217,8 @@ def run_export(
     if not isinstance(image, Image):
         raise EarthEngineError(f"Image.export: an Image is needed; got {type(image).__name__}.")
     dtype = common_type(image)
+    if request.no_data is not None and not _holds(dtype, request.no_data):
+        raise EarthEngineError(f"The noData value {request.no_data} does not fit into bands of type {dtype}.")
     grid = output_grid(image, request)
     done, written = 0, []
 

@@ -58,6 +58,7 @@ class Expression:
         self.values: Mapping[str, Node] = body.get("values", {})
         self.result: str = body["result"]
         self._free: dict[str, frozenset[str]] = {}
+        self._images: set[str] = set()
         for name, node in self.values.items():
             self._check(node, f"expression.values.{name}")
         self._reference(self.result)
@@ -79,6 +80,8 @@ class Expression:
             check_call(invocation["functionName"], set(arguments))
             for name, argument in arguments.items():
                 self._check(argument, f"{where}.{name}")
+            if invocation["functionName"] == "Image.load":
+                self._note(arguments["id"])
         for container in ("arrayValue", "dictionaryValue"):
             if container in node:
                 values = node[container].get("values", [])
@@ -86,6 +89,21 @@ class Expression:
                     self._check(item, f"{where}.{key}")
         if "valueReference" in node:
             self._reference(node["valueReference"])
+
+    def _note(self, identity: Node) -> None:
+        if "valueReference" in identity:
+            identity = self._reference(identity["valueReference"])
+        if isinstance(identity.get("constantValue"), str):
+            self._images.add(identity["constantValue"])
+
+    def check_images(self, archive: Archive) -> None:
+        """Look up every image the graph names by a constant.
+
+        Raises:
+            AssetNotFound: one is not there; an export is then refused at once, as the real service does.
+        """
+        for identity in sorted(self._images):
+            archive.image(identity)
 
     def free_arguments(self, name: str) -> frozenset[str]:
         """The function arguments a node depends on."""

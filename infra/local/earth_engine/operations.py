@@ -89,6 +89,7 @@ class Operations:
                 if known.digest != digest:
                     raise EarthEngineError("A different Operation was already started with the given request_id.")
                 return known.body()
+            request.expression.check_images(self.archive)
             identity = hashlib.sha256("/".join(key).encode()).hexdigest()[:24].upper()
             operation = Operation(f"projects/{project}/operations/{identity}", request, digest, self._metadata(request))
             operation.is_lost = self.faults.take("lose", request.description) is not None

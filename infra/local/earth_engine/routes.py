@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from infra.local.earth_engine.archive import Archive
+from infra.local.earth_engine.archive import Archive, AssetNotFound
 from infra.local.earth_engine.catalogue import shipped
 from infra.local.earth_engine.encoding import asset, encode
 from infra.local.earth_engine.errors import EarthEngineError
@@ -90,7 +90,10 @@ def create_app(archive: Archive, operations: Operations, faults: Faults) -> Flas
 
     @app.get("/v1/projects/earthengine-public/assets/<path:identity>")
     def get_asset(identity: str) -> dict[str, Any]:
-        return asset(archive.image(identity))
+        try:
+            return asset(archive.image(identity))
+        except AssetNotFound as error:
+            raise EarthEngineError(error.message, 404) from error
 
     @app.get("/_local/state")
     def local_state() -> dict[str, Any]:

@@ -7,18 +7,8 @@ import numpy as np
 from infra.local.earth_engine.catalogue import algorithm
 from infra.local.earth_engine.errors import EarthEngineError
 from infra.local.earth_engine.grid import WORLD
-from infra.local.earth_engine.values import (
-    DOUBLE,
-    Array,
-    Band,
-    Block,
-    Collection,
-    Image,
-    PixelType,
-    Raster,
-    inside,
-    union,
-)
+from infra.local.earth_engine.pixel_types import DOUBLE, PixelType
+from infra.local.earth_engine.values import Array, Band, Block, Collection, Image, Raster, inside, union
 
 Statistic = Callable[[Array, Array], Array]
 """Stack [n, height, width] float64 and its validity to values [height, width]; whatever where nothing is valid."""

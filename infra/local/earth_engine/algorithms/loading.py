@@ -6,19 +6,20 @@ from typing import Any
 from infra.local.earth_engine.archive import Archive
 from infra.local.earth_engine.catalogue import IMPLEMENTATIONS, algorithm
 from infra.local.earth_engine.errors import EarthEngineError
+from infra.local.earth_engine.promotion import promote
 from infra.local.earth_engine.values import Collection, Image
 
 
 def _image(archive: Archive, given: Mapping[str, Any]) -> Image:
-    image = archive.image(given["id"])
+    image = archive.image(promote(given["id"], "String", "Image.load, argument 'id'"))
     version = given.get("version", -1)
     if version not in (-1, image.asset[1] if image.asset else None):
-        raise EarthEngineError(f"Image.load: Image asset '{given['id']}' has no version {version}.", 404)
+        raise EarthEngineError(f"Image.load: Image asset '{given['id']}' has no version {version}.")
     return image
 
 
 def _collection(archive: Archive, given: Mapping[str, Any]) -> Collection:
-    return Collection(list(archive.collection(given["id"])))
+    return Collection(archive.collection(promote(given["id"], "String", "ImageCollection.load, argument 'id'")))
 
 
 LOADERS: dict[str, Callable[[Archive, Mapping[str, Any]], Any]] = {

@@ -6,9 +6,9 @@ from infra.local.earth_engine.algorithms.pixels import pair
 from infra.local.earth_engine.catalogue import algorithm
 from infra.local.earth_engine.errors import EarthEngineError
 from infra.local.earth_engine.grid import WORLD
+from infra.local.earth_engine.pixel_types import BOOLEAN
 from infra.local.earth_engine.promotion import geometry_of
 from infra.local.earth_engine.values import (
-    BOOLEAN,
     Band,
     Block,
     Collection,

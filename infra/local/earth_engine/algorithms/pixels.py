@@ -12,18 +12,8 @@ import numpy as np
 from infra.local.earth_engine.catalogue import algorithm
 from infra.local.earth_engine.errors import EarthEngineError
 from infra.local.earth_engine.grid import WORLD
-from infra.local.earth_engine.values import (
-    BOOLEAN,
-    DOUBLE,
-    FLOAT,
-    Array,
-    Band,
-    Block,
-    Image,
-    PixelType,
-    Raster,
-    intersection,
-)
+from infra.local.earth_engine.pixel_types import BOOLEAN, DOUBLE, FLOAT, PixelType
+from infra.local.earth_engine.values import Array, Band, Block, Image, Raster, intersection
 
 Operation = Callable[..., Array]
 Typing = Callable[..., PixelType]

@@ -10,7 +10,8 @@ from collections.abc import Callable
 import numpy as np
 
 from infra.local.earth_engine.catalogue import algorithm
-from infra.local.earth_engine.values import FLOAT, Array, Band, Block, Image, Raster
+from infra.local.earth_engine.pixel_types import FLOAT
+from infra.local.earth_engine.values import Array, Band, Block, Image, Raster
 
 
 def gradient(block: Block, elevation: Band) -> tuple[Array, Array, Array]:
