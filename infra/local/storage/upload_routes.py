@@ -58,7 +58,7 @@ def add_upload_routes(app: Flask, services: Services) -> None:
         path = store.new_path()
         try:
             metadata: dict[str, Any] = {}
-            media_type = request.content_type
+            media_type: str | None = request.content_type
             if kind == "media":
                 with path.open("wb") as file:
                     receive(request.stream, file)
