@@ -1,6 +1,8 @@
 """`quakeslide detect`: judge one local GeoTIFF by the pipeline's own code and write the same products."""
 
 import contextlib
+import importlib.util
+import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -19,11 +21,12 @@ from quakeslide.documents.manifest import read_manifest
 from quakeslide.domain.composite import Composite
 from quakeslide.domain.model_card import ModelCard, model_name
 from quakeslide.domain.sentinel1 import OrbitPass, Track
-from quakeslide.errors import LyingManifest, ModelMissing, UnreadableInput, UnusableComposite
+from quakeslide.errors import LyingManifest, ModelMissing, ModelUnavailable, UnreadableInput, UnusableComposite
 from quakeslide.messages import instant
 from quakeslide.ports import LandslideModel
 from quakeslide.usecases.run import FIRST_STAGE
 
+MESSAGES = Path("build/messages")
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 HELP = """Find landslides in COMPOSITE, a GeoTIFF with sigma0 in dB.
@@ -87,6 +90,7 @@ def detect(
     known = _manifest(manifest, raster) if manifest else None
     given = _track(track)
     name = model or _model_of(raster, known, given, console)
+    _find_messages()
     with contextlib.closing(TfServing(model_server)) as server:
         judge = _card(name, card, models, server)
         if set(judge.bands) - set(raster.indexes):
@@ -109,6 +113,21 @@ def detect(
     click.echo(f"  GeoJSON  {to / DETECTIONS}\n  picture  {to / 'quicklook.png'}\n  map      {to / PAGE}")
     if not document["features"]:
         ctx.exit(3)
+
+
+def _find_messages() -> None:
+    """Put the messages of tensorflow-serving-api on the path where `make` left them.
+
+    Raises:
+        ModelUnavailable: they are nowhere.
+    """
+    if importlib.util.find_spec("tensorflow_serving") is None and MESSAGES.is_dir():
+        sys.path.append(str(MESSAGES.resolve()))
+        importlib.invalidate_caches()
+    if importlib.util.find_spec("tensorflow_serving") is None:
+        raise ModelUnavailable(
+            f"the messages of tensorflow-serving-api are missing; `make envs` copies them to {MESSAGES}"
+        )
 
 
 def _manifest(path: Path, raster: Raster) -> Composite:

@@ -24,6 +24,9 @@ from quakeslide.usecases.score_cell import score_cell
 
 EVENT_ID = "local_file"
 UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+SEGMENT_PX = (
+    100  # a straight edge in the file's CRS is bent in lon/lat; so long pieces follow it to a fraction of a pixel
+)
 CELL_PX = 512  # small cells keep memory low and the progress bar moving; the calls to the model are the same
 
 
@@ -69,25 +72,24 @@ def parts_of(
         return [Part(strip=whole, composite=composite)]
     *_, orbit_pass, pre, post = name.rsplit("_", 3)
     lattice = Lattice(crs=raster.crs, origin_x=raster.left, origin_y=raster.top, pixel=raster.pixel)
-    footprint = to_lonlat(
-        shapely.segmentize(box_on_ground(lattice, 0, 0, raster.height, raster.width), 100 * raster.pixel), raster.crs
-    )
     parts = []
     for strip in flush_strips(raster.height, raster.width):
-        corner = box_on_ground(lattice, strip.row, strip.col, strip.height, strip.width).bounds
+        ground = box_on_ground(lattice, strip.row, strip.col, strip.height, strip.width)
         composite = Composite(
             event_id=EVENT_ID,
             track=track or UnknownTrack(orbit_pass=OrbitPass(orbit_pass.upper()), relative_orbit=1),
             stage=Stage(pre_days=int(pre), post_days=int(post)),
             polarisation=raster.polarisation,
-            pre_scenes=(),
-            post_scenes=(),
-            lattice=replace(lattice, origin_x=corner[0], origin_y=corner[3]),
+            pre_scenes=(f"unknown, before, in {raster.path.name}",),
+            post_scenes=(f"unknown, after, in {raster.path.name}",),
+            lattice=replace(lattice, origin_x=ground.bounds[0], origin_y=ground.bounds[3]),
             rectangle=Rectangle(row=0, col=0, height=strip.height, width=strip.width),
             shard_px=CELL_PX,
             t0=post_start or UNKNOWN_TIME,
             post_start=post_start or UNKNOWN_TIME,
-            aoi=aoi if aoi is not None else footprint,
+            aoi=aoi
+            if aoi is not None
+            else to_lonlat(shapely.segmentize(ground, SEGMENT_PX * raster.pixel), raster.crs),
             aoi_source="manual",
             weak_pre=False,
             place=raster.path.name,

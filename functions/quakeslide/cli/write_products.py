@@ -10,7 +10,9 @@ from typing import Any
 from quakeslide.adapters.renderer import ProductRenderer
 from quakeslide.cli.judge_file import Part
 from quakeslide.domain.judgement import Judgement
+from quakeslide.domain.object_names import detections
 from quakeslide.domain.report import detections_geojson, dumps
+from quakeslide.domain.sentinel1 import Track
 from quakeslide.errors import UnreadableInput
 
 DETECTIONS, PAGE = "detections.geojson", "index.html"
@@ -99,4 +101,10 @@ def _page(main: Judgement, document: dict[str, Any], files: dict[str, bytes]) ->
         "notices": [],
     }
     notices = dict.fromkeys(filter(None, (composite.data_notice, main.card.data_notice)))
-    return ProductRenderer().page(composite.place or composite.event_id, [layer], status, " ".join(notices))
+    # The page links into the results bucket and must read a track; here the files lie beside it and the track may be unknown.
+    parsed = str(Track(orbit_pass=composite.track.orbit_pass, relative_orbit=composite.track.relative_orbit))
+    layer["detections"] = document | {"track": parsed}
+    linked = detections(composite.event_id, Track.parse(parsed), composite.stage, main.run_id, main.finality)
+    page = ProductRenderer().page(composite.place or composite.event_id, [layer], status, " ".join(notices))
+    page = page.replace(f"../../{linked}".encode(), DETECTIONS.encode()).replace(linked.encode(), DETECTIONS.encode())
+    return page.replace(f"<td>{parsed}<br>".encode(), f"<td>{composite.track}<br>".encode())
