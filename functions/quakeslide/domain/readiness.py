@@ -8,11 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cache, lru_cache
 
+import numpy as np
 import shapely
+from numpy.typing import NDArray
+from pyproj import Transformer
 from shapely.geometry.base import BaseGeometry
 
-from quakeslide.domain.lattice import to_crs
 from quakeslide.domain.sentinel1 import Polarisation, Scene, Stage, Track, data_takes
 
 EQUAL_AREA = "EPSG:6933"  # EASE-Grid 2.0: areas of different latitudes may be compared
@@ -150,7 +153,7 @@ def look(
     own = list({s.scene_id: s for s in scenes if s.track == track and is_usable(s) and s.start <= now}.values())
     pre = [s for s in own if windows.pre_start <= s.start < windows.pre_end]
     post = [s for s in own if windows.post_after < s.start <= windows.post_until]
-    ground = to_crs(aoi, EQUAL_AREA)
+    ground = _on_ground(aoi)
     seen = _union(s for s in own if s.start >= windows.pre_end - HISTORY).intersection(ground)
     share = seen.area / ground.area
 
@@ -206,4 +209,19 @@ def _coverage(scenes: Sequence[Scene], seen: BaseGeometry) -> float:
 
 def _union(scenes: Iterable[Scene]) -> BaseGeometry:
     """Return the ground that the footprints cover, in equal-area metres."""
-    return shapely.union_all([to_crs(s.footprint, EQUAL_AREA) for s in scenes])
+    return shapely.union_all([_on_ground(s.footprint) for s in scenes])
+
+
+@cache
+def _equal_area() -> Transformer:
+    return Transformer.from_crs("EPSG:4326", EQUAL_AREA, always_xy=True)
+
+
+@lru_cache(maxsize=1024)
+def _on_ground(geometry: BaseGeometry) -> BaseGeometry:
+    """Project a lon/lat geometry into equal-area metres; every stage of every track asks again for the same footprints."""
+
+    def project(lonlat: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.column_stack(_equal_area().transform(lonlat[:, 0], lonlat[:, 1]))
+
+    return shapely.transform(geometry, project)
