@@ -33,12 +33,15 @@ class EarthEngineService:
         process: the server.
     """
 
-    def __init__(self, archive: Path, storage_url: str, *, clock: Path | None = None) -> None:
+    def __init__(
+        self, archive: Path, storage_url: str, *, clock: Path | None = None, state: Path | None = None
+    ) -> None:
         # the environment of the local stack where it is made: its lock must suffice
         python = ROOT / "build/envs/local/bin/python"
         command = [str(python) if python.exists() else sys.executable, "-m", "infra.local.earth_engine"]
         command += ["--port", "0", "--archive", str(archive), "--storage", storage_url]
         command += ["--clock", str(clock)] if clock else []
+        command += ["--state", str(state)] if state else []
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -56,6 +59,11 @@ class EarthEngineService:
         self.process.wait(timeout=10)
         assert self.process.stdout is not None
         self.process.stdout.close()
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.process.kill()
+        self.process.wait(timeout=10)
 
     def connect(self) -> None:
         """Point the Earth Engine client of this process at the service."""

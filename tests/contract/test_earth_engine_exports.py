@@ -26,8 +26,8 @@ WEST, NORTH, WIDTH, HEIGHT = 500_000, 4_000_000, 700, 560
 class Desk:
     """What a test needs to start exports and look at what came of them."""
 
-    def __init__(self, archive: Path, service: EarthEngineService, client: storage.Client) -> None:
-        self.archive, self.service, self.client = archive, service, client
+    def __init__(self, archive: Path, service: EarthEngineService, client: storage.Client, storage_url: str) -> None:
+        self.archive, self.service, self.client, self.storage_url = archive, service, client, storage_url
 
     def config(self, image: ee.Image, prefix: str, **options: Any) -> dict[str, Any]:
         """The request the client makes of an export."""
@@ -85,7 +85,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     ):
         client.create_bucket(BUCKET)
         service.connect()
-        yield Desk(archive, service, client)
+        yield Desk(archive, service, client, cloud.url)
         ee.Reset()
 
 
@@ -294,3 +294,23 @@ def test_faults_fail_lose_and_refuse(desk: Desk, scene: ee.Image) -> None:
     reply = requests.post(f"{desk.service.url}/_local/faults", json=[{"on": "export", "action": "explode"}], timeout=10)
     assert reply.status_code == 400
     desk.service.set_faults()
+
+
+def test_tasks_survive_the_death_of_the_service(desk: Desk, scene: ee.Image, tmp_path: Path) -> None:
+    ended, cut = desk.config(scene, "ended"), desk.config(scene, "cut")
+    try:
+        with EarthEngineService(desk.archive, desk.storage_url, state=tmp_path) as first:
+            first.connect()
+            done = wait_for(ee.data.exportImage("ended-1", ended)["name"])
+            first.set_faults({"on": "export", "description": "^cut$", "action": "delay", "seconds": 30})
+            running = ee.data.exportImage("cut-1", cut)["name"]
+            first.kill()
+        with EarthEngineService(desk.archive, desk.storage_url, state=tmp_path) as second:
+            second.connect()
+            assert ee.data.getOperation(done["name"]) == done
+            assert wait_for(running)["metadata"]["state"] == "SUCCEEDED"
+            assert ee.data.exportImage("cut-1", cut)["name"] == running
+            assert second.state()["exports_started"] == 2
+    finally:
+        desk.service.connect()
+    assert desk.names("cut") == ["cut.tif"]

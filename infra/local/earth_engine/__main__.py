@@ -4,6 +4,7 @@ import argparse
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from waitress import create_server
 from infra.local.clock import Clock
 from infra.local.earth_engine.archive import Archive
 from infra.local.earth_engine.faults import Faults
+from infra.local.earth_engine.journal import Journal
 from infra.local.earth_engine.operations import Operations
 from infra.local.earth_engine.routes import create_app
 
@@ -30,6 +32,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--archive", type=Path, required=True, help="folder of images, COPERNICUS/S1_GRD/... below it")
     parser.add_argument("--storage", required=True, help="address of the local Cloud Storage, for exports")
     parser.add_argument("--clock", type=Path, help="file with the replayed instant; real time without it")
+    parser.add_argument("--state", type=Path, help="folder that keeps tasks over a restart; made if missing")
     parser.add_argument("--workers", type=int, default=2, help="exports that run at a time")
     options = parser.parse_args(arguments)
     if not options.archive.is_dir():
@@ -37,11 +40,6 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     if urlsplit(options.storage).hostname not in LOOPBACK:
         parser.error(f"--storage {options.storage}: only a loopback address is allowed")
     return options
-
-
-def stop(signum: int, frame: FrameType | None) -> None:
-    """End at once; scratch files are removed on the way out."""
-    sys.exit(0)
 
 
 def main(arguments: list[str]) -> None:
@@ -53,11 +51,18 @@ def main(arguments: list[str]) -> None:
     # graphs of many scenes are deep; a thread's stack is only reserved, not used
     sys.setrecursionlimit(20_000)
     threading.stack_size(64 * 1024 * 1024)
-    signal.signal(signal.SIGTERM, stop)
     clock, faults = Clock(options.clock), Faults()
     archive = Archive(options.archive, clock)
     with tempfile.TemporaryDirectory(prefix="earth-engine-") as scratch:
-        operations = Operations(archive, clock, faults, Path(scratch), options.workers)
+
+        def stop(signum: int, frame: FrameType | None) -> None:
+            # at once: neither a running export nor a request in progress is waited for
+            shutil.rmtree(scratch, ignore_errors=True)
+            os._exit(0)
+
+        signal.signal(signal.SIGTERM, stop)
+        journal = Journal(options.state)
+        operations = Operations(archive, clock, faults, Path(scratch), options.workers, journal)
         server = create_server(create_app(archive, operations, faults), host="127.0.0.1", port=options.port, threads=32)
         print(json.dumps({"service": "earth_engine", "port": server.effective_port}), flush=True)
         server.run()

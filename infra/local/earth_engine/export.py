@@ -171,6 +171,7 @@ def write_part(
         "blockxsize": request.tile_size,
         "blockysize": request.tile_size,
         "compress": "deflate",
+        "zlevel": 1,
         "predictor": 3 if dtype.startswith("float") else 2,
         "interleave": "pixel",
         "bigtiff": "if_safer",

@@ -1,12 +1,10 @@
 """Export tasks: started once per requestId, run by a small pool, followed by polling."""
 
 import hashlib
-import json
 import queue
 import threading
 import time
 import uuid
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,41 +14,8 @@ from infra.local.earth_engine.errors import EarthEngineError
 from infra.local.earth_engine.export import Cancelled, run_export
 from infra.local.earth_engine.export_request import ExportRequest, parse_export
 from infra.local.earth_engine.faults import Faults
-
-METADATA = "type.googleapis.com/google.earthengine.v1.OperationMetadata"
-EMPTY = "type.googleapis.com/google.protobuf.Empty"
-TERMINAL = {"SUCCEEDED", "FAILED", "CANCELLED"}
-
-
-@dataclass(slots=True)
-class Operation:
-    """One task.
-
-    Attributes:
-        name: `projects/P/operations/ID`.
-        request: what to export.
-        digest: of the request's body, to tell a repetition from another request.
-        metadata: as the client receives it.
-        error: `{code, message}` once it failed or was cancelled.
-        cancelled: set to stop it.
-        is_lost: a fault made the service forget it.
-    """
-
-    name: str
-    request: ExportRequest
-    digest: str
-    metadata: dict[str, Any]
-    error: dict[str, Any] | None = None
-    cancelled: threading.Event = field(default_factory=threading.Event)
-    is_lost: bool = False
-
-    def body(self) -> dict[str, Any]:
-        """The operation as JSON."""
-        body: dict[str, Any] = {"name": self.name, "metadata": dict(self.metadata)}
-        if self.metadata["state"] in TERMINAL:
-            body["done"] = True
-            body |= {"error": self.error} if self.error else {"response": {"@type": EMPTY}}
-        return body
+from infra.local.earth_engine.journal import Journal
+from infra.local.earth_engine.operation import METADATA, Operation, digest_of, restored
 
 
 class Operations:
@@ -60,13 +25,17 @@ class Operations:
         started: number of tasks ever made.
     """
 
-    def __init__(self, archive: Archive, clock: Clock, faults: Faults, scratch: Path, workers: int) -> None:
-        self.archive, self.clock, self.faults, self.scratch = archive, clock, faults, scratch
+    def __init__(
+        self, archive: Archive, clock: Clock, faults: Faults, scratch: Path, workers: int, journal: Journal
+    ) -> None:
+        self.archive, self.clock, self.faults, self.scratch, self.journal = archive, clock, faults, scratch, journal
         self.started = 0
         self._operations: dict[str, Operation] = {}
         self._by_request: dict[tuple[str, str], Operation] = {}
         self._lock = threading.RLock()
         self._queue: queue.SimpleQueue[Operation] = queue.SimpleQueue()
+        for record in journal.records():
+            self._add(restored(record))
         for _ in range(workers):
             self._hire()
 
@@ -77,7 +46,6 @@ class Operations:
             EarthEngineError: the request is refused, its id belongs to another request, or the queue is full.
         """
         request = parse_export(body)
-        digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
         if self.faults.take("queue_full", request.description):
             raise EarthEngineError(
                 "Too many tasks already in the queue (3000). Please wait for some of them to complete.", 429
@@ -86,19 +54,24 @@ class Operations:
             key = (project, request.request_id or uuid.uuid4().hex)
             known = self._by_request.get(key)
             if known is not None:
-                if known.digest != digest:
+                if digest_of(known.payload) != digest_of(body):
                     raise EarthEngineError("A different Operation was already started with the given request_id.")
                 return known.body()
             request.expression.check_images(self.archive)
             identity = hashlib.sha256("/".join(key).encode()).hexdigest()[:24].upper()
-            operation = Operation(f"projects/{project}/operations/{identity}", request, digest, self._metadata(request))
+            name = f"projects/{project}/operations/{identity}"
+            operation = Operation(name, self.started, key, body, request, self._metadata(request))
             operation.is_lost = self.faults.take("lose", request.description) is not None
-            self._operations[operation.name] = self._by_request[key] = operation
-            self.started += 1
             answer = operation.body()
-        if not operation.is_lost:
-            self._queue.put(operation)
+            self.journal.write(name, operation.record())
+            self._add(operation)
         return answer
+
+    def _add(self, operation: Operation) -> None:
+        self._operations[operation.name] = self._by_request[operation.key] = operation
+        self.started += 1
+        if not operation.is_lost and not operation.is_done:
+            self._queue.put(operation)
 
     def get(self, name: str) -> dict[str, Any]:
         """One task.
@@ -177,6 +150,7 @@ class Operations:
         with self._lock:
             operation.error = error
             self._update(operation, state=state, endTime=self._now(), **fields)
+            self.journal.write(operation.name, operation.record())
 
     def _hire(self) -> None:
         threading.Thread(target=self._work, name="export", daemon=True).start()
@@ -188,10 +162,11 @@ class Operations:
                 if operation.metadata["state"] != "PENDING":
                     continue
                 self._update(operation, state="RUNNING", startTime=self._now(), attempt=1, progress=0.0)
+                self.journal.write(operation.name, operation.record())
             try:
                 self._run(operation)
             finally:
-                if operation.metadata["state"] not in TERMINAL:
+                if not operation.is_done:
                     # a defect of ours: its trace ends this thread, so the task is closed and another thread takes over
                     self._end(operation, "FAILED", {"code": 13, "message": "An internal error has occurred"})
                     self._hire()

@@ -77,7 +77,7 @@ def reduce_bands(name: str, bands: list[Band]) -> Band:
         valid = np.stack([raster.valid for raster in rasters])
         seen = valid.any(axis=0)
         values = np.where(seen, STATISTICS[name](stack, valid), 0)
-        if name == "count" and footprint is not None:
+        if name == "count" and footprint is not None and not seen.all():
             # a pixel under some image but always masked counts 0; where no image ever was there is nothing
             seen = seen | inside(footprint, *block.centres(WORLD.crs))
         return Raster(values, seen)
