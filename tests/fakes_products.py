@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
+import shapely
+from pyproj import Transformer
 from shapely.geometry import Point, box
 from shapely.geometry.base import BaseGeometry
 
@@ -84,7 +86,7 @@ def cells_of(composite: Composite, *, seed: int = 7, slides: int = 12) -> CellSc
     blocks[3:7, 8:10], blocks[20:24, 22:24] = 1, 2
     blocks[:9, -9:] = 3
     scores[:8, -8:] = np.nan
-    scores[15, 15] = np.nan
+    scores[rows // 2, cols // 2] = np.nan
     valid = np.where(np.isnan(scores), 0.3, 1.0).astype(np.float32)
     blind = np.zeros((rows, cols), np.float32)
     blind[2:7, 7:10] = 0.4
@@ -94,7 +96,7 @@ def cells_of(composite: Composite, *, seed: int = 7, slides: int = 12) -> CellSc
         scores=scores,
         valid_fraction=valid,
         blind_fraction=blind,
-        diff_vv_db=np.full((rows, cols), 2.345, np.float32),
+        diff_vv_db=np.full((rows, cols), 2.4, np.float32),
         diff_vh_db=np.full((rows, cols), np.nan, np.float32),
         slope_deg=np.full((rows, cols), 24.0, np.float32),
         incidence_deg=np.full((rows, cols), 38.0, np.float32),
@@ -137,3 +139,10 @@ def blind() -> Judgement:
 
 def across_the_antimeridian() -> Judgement:
     return example(box(179.93, -17.05, 180.07, -16.95))
+
+
+def from_lonlat(geometry: BaseGeometry, crs: str) -> BaseGeometry:
+    """Project without the product's own code."""
+    project = Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform
+    projected: BaseGeometry = shapely.transform(geometry, project, interleaved=False)
+    return projected

@@ -34,9 +34,7 @@
   make("path", { d: data.aoi, stroke: "#000", "stroke-width": 4, "vector-effect": "non-scaling-stroke" }, outline);
   make("path", { d: data.aoi, stroke: "#fff", "stroke-width": 2, "vector-effect": "non-scaling-stroke" }, outline);
 
-  let chosen = null;
-  const tell = (item, node) => {
-    if (chosen) chosen.classList.remove("chosen");
+  const tell = (item) => {
     details.textContent = "";
     const head = document.createElement("h3");
     head.textContent = item.title;
@@ -50,7 +48,9 @@
     }
     details.append(head, list);
     ring.setAttribute("d", item.path);
-    chosen = node;
+    const at = ring.getBoundingClientRect();
+    const frame = svg.getBoundingClientRect();
+    details.classList.toggle("up", (at.top + at.bottom) / 2 > (frame.top + frame.bottom) / 2);
   };
   const marks = [];
   const groups = data.layers.map((layer) => {
@@ -72,7 +72,7 @@
         marks.push(text);
       }
       part.style.cursor = "pointer";
-      part.addEventListener("click", () => { if (!moved) tell(item, part); });
+      part.addEventListener("click", () => { if (!moved) tell(item); });
     }
     group.style.display = layer.on ? "" : "none";
     return group;
@@ -180,5 +180,5 @@
   window.addEventListener("resize", draw);
   draw();
   const best = data.layers.length ? data.layers[data.layers.length - 1].items.slice(-1)[0] : null;
-  if (best && location.hash === "#best") tell(best, null);
+  if (best && location.hash === "#best") tell(best);
 })();

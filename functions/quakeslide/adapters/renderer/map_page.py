@@ -17,6 +17,7 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
 
+from quakeslide import __version__
 from quakeslide.adapters.renderer.backdrop import Backdrop, backdrop_of, unwrap
 from quakeslide.adapters.renderer.page_words import describe, result_words, status_rows, track_row
 from quakeslide.adapters.renderer.palette import AFFECTED, RAMP, REASON_STYLES, score_colour
@@ -68,7 +69,7 @@ def map_page(title: str, layers: Sequence[Mapping[str, Any]], status: Mapping[st
         status=status_rows(status),
         status_state=status.get("state", ""),
         status_notices=status.get("notices", []),
-        version=next((layer["detections"].get("quakeslide_version") for layer in layers), ""),
+        version=__version__,
         reasons=[style for style in REASON_STYLES.values()],
         affected=AFFECTED,
         ramp=", ".join("rgb({},{},{})".format(*colour) for colour in RAMP),
@@ -92,7 +93,9 @@ def _script_safe(data: Mapping[str, Any]) -> str:
 
 def _headline(summary: Mapping[str, Any] | None, tracks: Sequence[Mapping[str, Any]]) -> str:
     shown = summary if summary is not None else tracks[0]["detections"] if tracks else None
-    if shown is None or shown["outcome"] == "could not look":
+    if shown is None:
+        return "No radar image has been judged yet."
+    if shown["outcome"] == "could not look":
         return "Could not look: no statement can be made."
     if not shown["features"]:
         return "Looked, and found no sign of landslides where the radar could see. That is no all-clear."

@@ -37,7 +37,7 @@ def score_colour(score: float, threshold: float) -> str:
 
 
 def stipple(pattern: str, size: tuple[int, int]) -> Image.Image:
-    """Return an `L` image of a hatch: 255 on the lines `/`, `\\`, both `x`, or dots `.`."""
+    """Return an `L` image of a hatch: 255 on the lines of a `Style.pattern`."""
     x, y = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
     step = 10
     up, down = (x + y) % step < 2, (x - y) % step < 2

@@ -1,0 +1,204 @@
+"""The notified GeoJSON: RFC 7946, honest, the same bytes twice."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from shapely.geometry import Point, box, shape
+
+from quakeslide import __version__
+from quakeslide.domain.judgement import Blind
+from quakeslide.domain.lattice import Lattice, rectangle_for
+from quakeslide.domain.report import block_reasons, detections_geojson, dumps, seen_fraction_of_aoi, window_area_m2
+from quakeslide.domain.rfc7946 import lonlat_polygons
+from tests import fakes_products as made
+
+
+def is_counter_clockwise(geometry):
+    """Shoelace, written out: the reference uses no product module."""
+    for polygon in getattr(geometry, "geoms", [geometry]):
+        xy = np.asarray(polygon.exterior.coords)
+        x, y = xy[:, 0], xy[:, 1]
+        if np.sum(x[:-1] * y[1:] - x[1:] * y[:-1]) <= 0:
+            return False
+    return True
+
+
+def check_rfc7946(document):
+    assert document["type"] == "FeatureCollection"
+    assert "crs" not in document or isinstance(document["crs"], str)
+    for feature in document["features"]:
+        geometry = shape(feature["geometry"])
+        assert geometry.is_valid
+        assert not geometry.is_empty
+        assert is_counter_clockwise(geometry)
+        west, south, east, north = geometry.bounds
+        assert west >= -180
+        assert east <= 180
+        assert -90 <= south < north <= 90
+        for polygon in getattr(geometry, "geoms", [geometry]):
+            assert polygon.bounds[2] - polygon.bounds[0] < 90
+        xy = shapely.get_coordinates(geometry)
+        np.testing.assert_array_equal(xy, np.round(xy, 7))
+
+
+def test_each_detection_is_its_window_on_the_lattice():
+    judgement = made.example()
+    document = detections_geojson(judgement)
+    check_rfc7946(document)
+    assert len(document["features"]) == len(judgement.detections) > 3
+    lattice = judgement.composite.lattice
+    for rank, feature in enumerate(document["features"], start=1):
+        p = feature["properties"]
+        assert p["rank"] == rank
+        back = made.from_lonlat(shape(feature["geometry"]), lattice.crs).bounds
+        west = lattice.origin_x + p["window_col"] * 320
+        north = lattice.origin_y - p["window_row"] * 320
+        np.testing.assert_allclose(back, (west, north - 640, west + 640, north), atol=0.05)
+    scores = [feature["properties"]["score"] for feature in document["features"]]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_a_detection_claims_no_area_and_says_what_it_rests_on():
+    p = detections_geojson(made.example())["features"][0]["properties"]
+    assert p["window_area_m2"] == 409_600
+    assert not [name for name in p if "area" in name and name != "window_area_m2"]
+    assert p["diff_vv_db"] == pytest.approx(2.4)
+    assert p["diff_vh_db"] is None
+    assert (p["track"], p["pass"], p["stage"], p["finality"]) == ("A069", "ASCENDING", "60-12", "provisional")
+
+
+def test_probability_stands_only_with_a_calibrated_card():
+    composite = made.composite_of()
+    cells = made.cells_of(composite)
+    calibrated = detections_geojson(made.judge(composite, cells))
+    raw = detections_geojson(made.judge(composite, cells, replace(made.CARD, platt=None)))
+    for feature in calibrated["features"]:
+        p = feature["properties"]
+        logit = np.log(p["score"] / (1 - p["score"]))
+        assert p["probability"] == pytest.approx(1 / (1 + np.exp(-(0.8 * logit - 0.5))), abs=1e-3)
+    assert all("probability" not in feature["properties"] for feature in raw["features"])
+
+
+def test_the_collection_names_model_scenes_and_notices():
+    document = detections_geojson(made.example())
+    assert document["model"]["sha256"] == "ab" * 32
+    assert document["scenes"]["post"] == ["COPERNICUS/S1_GRD/POST1"]
+    assert document["data_notice"] == "SIMULATED radar scenes"
+    assert "not fit for operations" in document["model_notice"]
+    assert document["quakeslide_version"] == __version__
+    assert document["stack_mismatch"] is False
+    assert document["pixel_geometry_mismatch"] is False
+    assert document["weak_pre"] is True
+    assert "snow cover" in document["not_checked"]
+
+
+@pytest.mark.parametrize(
+    ("judgement", "outcome"),
+    [
+        (made.example(), "detections"),
+        (made.quiet(), "processed, none found"),
+        (made.blind(), "could not look"),
+    ],
+)
+def test_nothing_found_and_nothing_seen_are_different_results(judgement, outcome):
+    document = detections_geojson(judgement)
+    assert document["outcome"] == outcome
+    assert (len(document["features"]) > 0) == (outcome == "detections")
+
+
+def test_a_model_of_another_stage_and_pixel_is_said():
+    composite = made.composite_of()
+    card = replace(made.CARD, name="vv_vh_ascending_60_24", pixel_geometry="epsg4326_10m")
+    document = detections_geojson(made.judge(composite, made.cells_of(composite), card))
+    assert document["stack_mismatch"] is True
+    assert document["pixel_geometry_mismatch"] is True
+
+
+def test_cautions_follow_what_the_composite_shows():
+    composite = made.composite_of()
+    cells = made.cells_of(composite, slides=0)
+    scores = cells.scores.copy()
+    thumb = np.full_like(cells.thumb_post_vv_db, -9.0)
+    slope, blind = cells.slope_deg.copy(), cells.blind_fraction.copy()
+    for row, col in ((20, 10), (20, 16), (20, 22), (20, 28)):
+        scores[row, col] = 0.9
+    blind[20, 10] = 0.5
+    slope[20, 16] = 2.0
+    slope[20, 22] = 2.0
+    thumb[80:88, 88:96] = -23.0
+    thumb[80:88, 112:120] = -23.0  # dark, but steep: shadow, not water
+    cells = replace(cells, scores=scores, slope_deg=slope, blind_fraction=blind, thumb_post_vv_db=thumb)
+    said = {
+        f["properties"]["window_col"] - composite.rectangle.col // 32: f["properties"]["cautions"]
+        for f in detections_geojson(made.judge(composite, cells))["features"]
+    }
+    assert said == {10: ["foreshortened_or_partly_blind"], 16: ["flat"], 22: ["flat", "near_water"], 28: []}
+
+
+def test_a_map_across_the_antimeridian_is_cut_there():
+    judgement = made.across_the_antimeridian()
+    check_rfc7946(detections_geojson(judgement))
+    # zone 60 ends at 180 degrees: a box over the line becomes two
+    lattice = judgement.composite.lattice
+    line = made.from_lonlat(Point(180.0, -17.0), lattice.crs)
+    (cut,) = lonlat_polygons([box(line.x - 320, line.y - 320, line.x + 320, line.y + 320)], lattice.crs)
+    assert cut.geom_type == "MultiPolygon"
+    assert is_counter_clockwise(cut)
+    assert sorted(round(part.bounds[i]) for part in cut.geoms for i in (0, 2)) == [-180, -180, 180, 180]
+
+
+def test_seen_fraction_is_the_judged_share_of_the_area():
+    composite = made.composite_of(box(137.1, 37.4, 137.2, 37.5))
+    cells = made.cells_of(composite, slides=0)
+    all_seen = replace(cells, blocks=np.zeros_like(cells.blocks), scores=np.full_like(cells.scores, 0.1))
+    assert seen_fraction_of_aoi(made.judge(composite, all_seen)) == pytest.approx(1.0)
+    blocks = np.zeros_like(cells.blocks)
+    blocks[:, : blocks.shape[1] // 2] = Blind.LAYOVER
+    half = seen_fraction_of_aoi(made.judge(composite, replace(all_seen, blocks=blocks)))
+    assert half == pytest.approx(0.5, abs=0.03)
+
+
+def test_good_pixels_without_a_scored_window_are_no_data():
+    composite = made.composite_of()
+    cells = made.cells_of(composite)
+    scores = np.full_like(cells.scores, 0.1)
+    scores[4:6, 4:6] = np.nan
+    judgement = made.judge(composite, replace(cells, scores=scores, blocks=np.zeros_like(cells.blocks)))
+    reasons = block_reasons(judgement)
+    assert np.argwhere(reasons != Blind.SEEN).tolist() == [[5, 5]]
+    assert reasons[5, 5] == Blind.NO_DATA
+
+
+def test_a_window_on_a_lattice_in_degrees_has_its_true_area():
+    step = 10 / 111_319.49
+    lattice = Lattice(crs="EPSG:4326", origin_x=137.0, origin_y=60.1, pixel=step)
+    rectangle = rectangle_for(box(137.1, 59.95, 137.2, 60.05), lattice)
+    assert window_area_m2(lattice, rectangle) == pytest.approx(640 * 640 * np.cos(np.radians(60)), rel=0.01)
+
+
+def test_the_same_judgement_gives_the_same_bytes():
+    first, second = (dumps(detections_geojson(made.example())) for _ in range(2))
+    assert first == second
+    assert b"NaN" not in first
+    json.loads(first, parse_constant=pytest.fail)
+
+
+def test_not_a_number_is_refused():
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        dumps({"score": float("nan")})
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    lon=st.floats(-179.9, 179.9), lat=st.floats(-75, 78), seed=st.integers(0, 10_000), slides=st.integers(0, 20)
+)  # fmt: skip
+def test_any_judgement_gives_valid_geojson(lon, lat, seed, slides):
+    judgement = made.example(box(lon - 0.05, lat - 0.03, lon + 0.05, lat + 0.03), seed=seed, slides=slides)
+    document = json.loads(dumps(detections_geojson(judgement)), parse_constant=pytest.fail)
+    check_rfc7946(document)
+    assert 0 <= document["seen_fraction_of_aoi"] <= 1
