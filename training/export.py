@@ -32,6 +32,8 @@ from training.tile_graph import ServingGraph
 
 WEIGHTS = "weights.npz"
 CARD = "card.json"
+ORIGIN = "origin.json"
+GRAPH_SOURCES = ("networks.py", "tile_graph.py")
 ARCHITECTURE_KEYS = ("variant", "filters", "bands", "standardisation")
 
 
@@ -129,7 +131,7 @@ def _by_band(folder: Path, card: dict[str, Any], key: str, values: dict[str, flo
 def export_saved_model(folder: Path, to: Path) -> Path:
     """Write the SavedModel of a model folder at `to/<name>/<version>/`, with the card beside `saved_model.pb`.
 
-    Nothing is done when it is there already with the same weights. The version's folder appears at once and whole: a
+    Nothing is done when it is there already, made from the same card, weights and code. The version's folder appears at once and whole: a
     server that watches `to` never sees half of it.
 
     Returns:
@@ -151,17 +153,24 @@ def export_saved_model(folder: Path, to: Path) -> Path:
     shutil.rmtree(draft, ignore_errors=True)
     tf.saved_model.save(graph, str(draft), signatures=graph.served)
     shutil.copyfile(folder / CARD, draft / CARD)
+    (draft / ORIGIN).write_text(json.dumps(_origin(), indent=2) + "\n", encoding="utf-8")
     shutil.rmtree(version, ignore_errors=True)
     draft.rename(version)
     return version
 
 
 def is_exported(card: dict[str, Any], version: Path) -> bool:
-    """Say whether a version's folder holds a SavedModel made from exactly this card (and so from these weights)."""
-    exported = version / CARD
-    if not exported.is_file() or not (version / "saved_model.pb").is_file():
+    """Say whether a version's folder holds a SavedModel of this card (and so of these weights), made by this code."""
+    if not all((version / file).is_file() for file in (CARD, ORIGIN, "saved_model.pb")):
         return False
-    return bool(json.loads(exported.read_text(encoding="utf-8")) == card)
+    written = [json.loads((version / file).read_text(encoding="utf-8")) for file in (CARD, ORIGIN)]
+    return bool(written == [card, _origin()])
+
+
+def _origin() -> dict[str, str]:
+    """Return what, beside card and weights, decides the graph."""
+    sources = {name: sha256_of(Path(__file__).with_name(name)) for name in GRAPH_SOURCES}
+    return {"tensorflow": tf.__version__, **sources}
 
 
 @click.command("export")

@@ -1,5 +1,6 @@
 """Starts model servers for the contract tests, and talks to them without TensorFlow."""
 
+import atexit
 import importlib
 import json
 import re
@@ -7,10 +8,12 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -63,11 +66,18 @@ for name, version, seed in (("first", 1, 1), ("first", 2, 2), ("second", 7, 3), 
 """
 
 
-def export_models(folder: Path) -> None:
-    """Write `models/{first/1,first/2,second/7}`, `unserved/late/1`, `image.npy` and `expected_NAME_VERSION.npy`."""
-    subprocess.run(
-        [TRAINING_PYTHON, "-c", EXPORT_SCRIPT, folder], cwd=ROOT, check=True, capture_output=True, timeout=200
-    )
+@cache
+def exported_models() -> Path:
+    """Return a folder with `models/{first/1,first/2,second/7}`, `unserved/late/1`, `image.npy`, `expected_NAME_VERSION.npy`.
+
+    Made once for all test modules of a run, and removed when it ends; who changes it puts it back.
+    """
+    folder = tempfile.mkdtemp(prefix="model-server-")
+    atexit.register(shutil.rmtree, folder)
+    command = [TRAINING_PYTHON, "-c", EXPORT_SCRIPT, folder]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    return Path(folder)
 
 
 def imported_by(modules: Sequence[str]) -> set[str]:

@@ -15,7 +15,7 @@ from tests.contract.model_server_service import (
     Client,
     array,
     copy_modules,
-    export_models,
+    exported_models,
     genuine_server,
     imported_by,
     local_server,
@@ -37,9 +37,8 @@ model_config_list {{
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("exported")
-    export_models(folder)
+def exported():
+    folder = exported_models()
     (folder / "models.config").write_text(CONFIG.format(models=folder / "models"))
     return folder
 

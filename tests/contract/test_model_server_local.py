@@ -11,20 +11,19 @@ import pytest
 import requests
 
 from tests.contract.model_server_service import (
+    ROOT,
     TEN_MODULES,
     Client,
     array,
     copy_modules,
-    export_models,
+    exported_models,
     local_server,
 )
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("exported")
-    export_models(folder)
-    return folder
+def exported():
+    return exported_models()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -158,12 +157,11 @@ def test_version_that_appears_is_served_and_one_that_goes_is_not(server, client,
 
 
 def test_config_of_the_image_serves_from_a_local_folder_and_sigterm_ends_cleanly(exported, tmp_path):
-    config = tmp_path / "models.config"
-    config.write_text(
-        'model_config_list { config { name: "first" base_path: "/models/first" model_platform: "tensorflow" } }'
-    )
-    with local_server("--models", exported / "models", "--model_config_file", config) as running:
-        assert state(running)["models"] == {"first": [2]}  # TensorFlow Serving's default policy: the latest
+    for version in (1, 2, 3):  # the config asks for the two newest
+        shutil.copytree(exported / "models" / "first" / "1", tmp_path / "vv_vh_ascending_60_12" / str(version))
+    shutil.copytree(exported / "models" / "second" / "7", tmp_path / "not_in_the_config" / "7")
+    with local_server("--models", tmp_path, "--model_config_file", ROOT / "serving/models.config") as running:
+        assert state(running)["models"] == {"vv_vh_ascending_60_12": [3, 2]}
         running.process.send_signal(signal.SIGTERM)
         assert running.process.wait(10) == 0
 
@@ -172,14 +170,13 @@ def test_config_of_the_image_serves_from_a_local_folder_and_sigterm_ends_cleanly
     ("text", "word"),
     [
         ("model_config_list {", "models.config"),
-        ("", "names no model"),
         (
             'model_config_list { config { name: "first" base_path: "/models/first" model_platform: "tensorflow" '
             'version_labels { key: "stable" value: 9 } } }',
             "version 9 is not served",
         ),
     ],
-    ids=["broken", "empty", "label"],
+    ids=["broken", "label"],
 )
 def test_config_that_cannot_be_served_is_refused(exported, tmp_path, capfd, text, word):
     config = tmp_path / "models.config"

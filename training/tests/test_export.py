@@ -124,6 +124,10 @@ def test_export_command_skips_what_is_there_and_replaces_what_changed(tmp_path):
     save_weights(random_model(seed=7, filters=4), models / "a", card())
     again = export()
     assert {path.parts[-3] for path in first if again[path] != first[path]} == {"vv_vh_descending_60_12"}
+    origin = to / "vv_vh_ascending_60_12" / "12" / "origin.json"
+    origin.write_text(origin.read_text().replace("networks.py", "old_networks.py"))  # as if made by other code
+    rebuilt = export()
+    assert {path.parts[-3] for path in first if rebuilt[path] != again[path]} == {"vv_vh_ascending_60_12"}
     assert sorted(path.name for path in to.glob("*/*")) == ["1", "12"]  # no drafts left
 
 
