@@ -9,6 +9,7 @@ import pytest
 import rasterio
 from rasterio.io import MemoryFile
 from shapely.geometry import box, shape
+from shapely.ops import unary_union
 
 from quakeslide.adapters.renderer import ProductRenderer
 from quakeslide.adapters.renderer.score_raster import score_raster
