@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from shapely.geometry import mapping
 
-from infra.local import quiet
+from infra.local import elsewhere, quiet
 from infra.local.judge import Verdict, judge, read
 from infra.local.stack import ROOT, Stack
 
@@ -65,6 +65,7 @@ def prepare_archive(archive: Path, scenes: Path, event: str, area: dict[str, Any
     if done.returncode:
         raise DemoFailed(f"the simulator failed:\n{done.stderr[-2000:]}")
     quiet.write_archive(RECORDINGS / "california", archive)
+    elsewhere.write_archive(archive, QUIET_DATE, NOTO_ORIGIN + timedelta(days=16))
 
 
 def run_quiet(stack: Stack) -> None:
@@ -83,7 +84,7 @@ def run_quiet(stack: Stack) -> None:
         },
     )
     stack.settle()
-    walk(stack, QUIET_DATE + timedelta(days=13), QUIET, "quiet mountains")
+    walk(stack, QUIET_DATE + timedelta(days=14), QUIET, "quiet mountains")
 
 
 def run_noto(stack: Stack) -> None:
@@ -103,7 +104,7 @@ def run_noto(stack: Stack) -> None:
     stack.go_to(NOTO_ORIGIN + timedelta(hours=12))
     if stack.state_of("earth_engine")["exports_started"] != started:
         raise DemoFailed("an export was started before the first pass after the earthquake")
-    walk(stack, NOTO_ORIGIN + timedelta(days=13), NOTO, "Noto")
+    walk(stack, NOTO_ORIGIN + timedelta(days=14), NOTO, "Noto")
 
 
 def walk(stack: Stack, until: datetime, event_id: str, name: str) -> None:

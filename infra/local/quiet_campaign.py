@@ -9,7 +9,7 @@ import sys
 from datetime import timedelta
 from math import sqrt
 
-from infra.local import quiet
+from infra.local import elsewhere, quiet
 from infra.local.demo import BUILD, PRETENDED, RECORDINGS, console, step
 from infra.local.stack import Stack
 
@@ -33,6 +33,7 @@ def main() -> int:
     with step("Laying out the real series"):
         quiet.write_archive(recording, folder / "archive")
     taken = quiet.acquisitions(recording)
+    elsewhere.write_archive(folder / "archive", taken[-1].time, taken[-1].time + timedelta(days=20))
     dates = list(quiet.pseudo_dates(taken))
     stack = Stack(
         folder / "stack",

@@ -116,7 +116,7 @@ def play(
     *,
     area: shapely.Polygon = SMALL_AREA,
     step: timedelta = timedelta(hours=12),
-    until: timedelta = timedelta(days=13),
+    until: timedelta = timedelta(days=14),
     meanwhile: Mapping[timedelta, Callable[[], None]] | None = None,
 ) -> Story:
     """Run the replay on a started stack.
