@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,13 @@ import pytest
 import rasterio
 from google.cloud import storage
 from rasterio.io import MemoryFile
+from shapely.geometry import box
 
 from quakeslide.adapters.earth_engine import EarthEngineExporter, EarthEngineScenes, connect
 from quakeslide.domain.composite import LAYOVER, MISSING, SEEN, SHADOW, UNKNOWN, Composite
 from quakeslide.domain.lattice import Lattice, Rectangle, to_lonlat
 from quakeslide.domain.sentinel1 import OrbitPass, Polarisation, Stage, Track
-from quakeslide.errors import EarthEngineUnavailable, ExportFailed, ExportQueueFull
+from quakeslide.errors import EarthEngineUnavailable, ExportFailed
 from quakeslide.ports import ExportState
 from tests.contract.earth_engine_service import PROJECT, EarthEngineService, wait_for, write_image
 from tests.contract.storage_service import StorageService, client_of
@@ -25,9 +27,10 @@ CORNER = (700000.0, 4150400.0)  # upper left of the lattice, multiples of 320 m
 SIZE = 160  # px of the rectangle; the scenes reach 60 px further on every side
 RIM = 60
 T0 = datetime(2024, 1, 1, 7, 10, 9, tzinfo=UTC)
-LATTICE = Lattice(crs=CRS, origin_x=CORNER[0], origin_y=CORNER[1])
 RECTANGLE = Rectangle(row=0, col=0, height=SIZE, width=SIZE)
 BUCKET = "quakeslide-local-composites"
+HILLS = (CORNER[0] + 32000, CORNER[1])  # another place, where the archive has heights
+NOW = T0 + timedelta(days=60)
 SHAPE = (SIZE + 2 * RIM, SIZE + 2 * RIM)
 INSIDE = (slice(RIM, RIM + SIZE), slice(RIM, RIM + SIZE))
 
@@ -39,6 +42,7 @@ class Engine:
     service: EarthEngineService
     bucket: storage.Bucket
     archive: Path
+    clock: Path
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +50,15 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     archive = tmp_path_factory.mktemp("archive")
     (archive / "COPERNICUS").mkdir()
     root = tmp_path_factory.mktemp("storage")
-    with StorageService(root) as stored, client_of(stored.url) as client, EarthEngineService(archive, stored.url) as ee:
-        connect(PROJECT, ee.url)
-        yield Engine(service=ee, bucket=client.create_bucket(BUCKET), archive=archive)
+    clock = tmp_path_factory.mktemp("clock") / "clock"
+    clock.write_text(NOW.isoformat())
+    with (
+        StorageService(root) as stored,
+        client_of(stored.url) as client,
+        EarthEngineService(archive, stored.url, clock=clock) as service,
+    ):
+        connect(PROJECT, service.url)
+        yield Engine(service=service, bucket=client.create_bucket(BUCKET), archive=archive, clock=clock)
 
 
 def scene(
@@ -61,6 +71,9 @@ def scene(
     orbit_pass: str = "ASCENDING",
     rows: slice = slice(None),
     platform: str = "A",
+    corner: tuple[float, float] = CORNER,
+    ingested: datetime | None = None,
+    **properties: object,
 ) -> str:
     """Write one slice, cut from rows of the full scene; return its id."""
     first = rows.indices(SHAPE[0])[0]
@@ -69,9 +82,9 @@ def scene(
         archive,
         image_id,
         {band: values[rows] for band, values in bands.items()},
-        origin=(CORNER[0] - RIM * 10, CORNER[1] + RIM * 10 - first * 10),
+        origin=(corner[0] - RIM * 10, corner[1] + RIM * 10 - first * 10),
         crs=CRS,
-        version=start + timedelta(hours=20),
+        version=ingested or start + timedelta(hours=20),
         properties={
             "system:time_start": int(start.timestamp() * 1000),
             "orbitProperties_pass": orbit_pass,
@@ -81,26 +94,34 @@ def scene(
             "platform_number": platform,
             "resolution": "H",
             "resolution_meters": 10,
+            **properties,
         },
     )
     return image_id
 
 
-def composite(track: Track, pre: list[str], post: list[str], *, shard_px: int = 256) -> Composite:
-    box = to_lonlat(_ground(), CRS)
+def composite(
+    track: Track,
+    pre: list[str],
+    post: list[str],
+    *,
+    rectangle: Rectangle = RECTANGLE,
+    corner: tuple[float, float] = CORNER,
+    polarisation: Polarisation = Polarisation.VV_VH,
+) -> Composite:
     return Composite(
         event_id="us6000m0xl",
         track=track,
         stage=Stage(pre_days=60, post_days=12),
-        polarisation=Polarisation.VV_VH,
+        polarisation=polarisation,
         pre_scenes=tuple(sorted(pre)),
         post_scenes=tuple(sorted(post)),
-        lattice=LATTICE,
-        rectangle=RECTANGLE,
-        shard_px=shard_px,
+        lattice=Lattice(crs=CRS, origin_x=corner[0], origin_y=corner[1]),
+        rectangle=rectangle,
+        shard_px=256,
         t0=T0,
         post_start=T0,
-        aoi=box,
+        aoi=ground_at(corner),
         aoi_source="manual",
         weak_pre=False,
         place="Noto",
@@ -108,11 +129,9 @@ def composite(track: Track, pre: list[str], post: list[str], *, shard_px: int = 
     )
 
 
-def _ground():
-    from shapely.geometry import box
-
-    west, north = CORNER
-    return box(west, north - SIZE * 10, west + SIZE * 10, north)
+def ground_at(corner: tuple[float, float]):
+    west, north = corner
+    return to_lonlat(box(west, north - SIZE * 10, west + SIZE * 10, north), CRS)
 
 
 def export(engine: Engine, wanted: Composite, request_id: str) -> dict[str, np.ndarray]:
@@ -125,7 +144,8 @@ def export(engine: Engine, wanted: Composite, request_id: str) -> dict[str, np.n
     (shard,) = wanted.shards()
     with MemoryFile(engine.bucket.blob(shard.name).download_as_bytes()) as memory, memory.open() as file:
         assert file.crs == CRS
-        assert file.transform == rasterio.Affine(10, 0, CORNER[0], 0, -10, CORNER[1])
+        corner = wanted.lattice.origin_x, wanted.lattice.origin_y
+        assert file.transform == rasterio.Affine(10, 0, corner[0], 0, -10, corner[1])
         assert file.descriptions == wanted.bands
         assert file.dtypes == ("float32",) * len(wanted.bands)
         assert file.nodata == MISSING
@@ -154,7 +174,9 @@ def test_medians_differences_counts_and_gaps_equal_numpy(engine: Engine) -> None
             bands["angle"] = angle_of("ASCENDING")
             cut = 150
             ids = [
-                scene(engine.archive, f"S1_{side}{number}_n", start=start, orbit=69, bands=bands, rows=slice(0, cut + 8)),
+                scene(
+                    engine.archive, f"S1_{side}{number}_n", start=start, orbit=69, bands=bands, rows=slice(0, cut + 8)
+                ),
                 scene(
                     engine.archive,
                     f"S1_{side}{number}_s",
@@ -166,7 +188,10 @@ def test_medians_differences_counts_and_gaps_equal_numpy(engine: Engine) -> None
             ]
             stacks[side].append(ids)
             fields[side].append(bands)
-    wanted = composite(track, sum(stacks["pre"], []), sum(stacks["post"], []))
+    wanted = composite(track, [*chain(*stacks["pre"])], [*chain(*stacks["post"])])
+    # ingested after the composite was planned: of the same track, in the window, but not in the list
+    intruder = {p: np.full(SHAPE, 30, "float32") for p in ("VV", "VH", "angle")}
+    scene(engine.archive, "S1_intruder", start=T0 + timedelta(days=5), orbit=69, bands=intruder)
     found = export(engine, wanted, "first")
     with np.errstate(all="ignore"), pytest.warns(RuntimeWarning, match="All-NaN"):
         median = {
@@ -187,3 +212,145 @@ def test_medians_differences_counts_and_gaps_equal_numpy(engine: Engine) -> None
     assert (found["geometry"] == UNKNOWN).all()  # the archive has no heights yet
     assert (found["slope"] == MISSING).all()
     assert (found["localIncidence"] == MISSING).all()
+
+
+# Planes of the height model, from north to south in strips of 32 px: slope in degrees, direction it faces (degrees from north).
+PLANES = ((55.0, 270.0), (20.0, 270.0), (20.0, 90.0), (55.0, 90.0), (30.0, 0.0))
+# Worked out by hand for an incidence of 40 degrees, seen from the west (ascending; phi_i = 270) and from the east (descending; 90).
+#   facing the sensor, 55: alpha_r = +55 >= 40                        layover   LIA = 55 - 40 = 15
+#   facing the sensor, 20: alpha_r = +20                              seen      LIA = 40 - 20 = 20
+#   facing away, 20:       alpha_r = -20                              seen      LIA = 40 + 20 = 60
+#   facing away, 55:       alpha_r = -55 <= -(90 - 40)                shadow    LIA = 40 + 55 = 95
+#   facing north, 30:      phi_r = +-90, alpha_r = 0, alpha_az = +-30 seen      LIA = acos(cos 30 cos 40) = acos(0.6634) = 48.44
+FROM_WEST = ((LAYOVER, 15.0), (SEEN, 20.0), (SEEN, 60.0), (SHADOW, 95.0), (SEEN, 48.44))
+FROM_EAST = ((SHADOW, 95.0), (SEEN, 60.0), (SEEN, 20.0), (LAYOVER, 15.0), (SEEN, 48.44))
+
+
+@pytest.fixture(scope="module")
+def hills(engine: Engine) -> None:
+    """A height model of 30 m cells that do not line up with the 10 m pixels."""
+    west, north, cell = HILLS[0] - 1007, HILLS[1] + 1013, 30
+    x = west + (np.arange(125) + 0.5) * cell
+    y = north - (np.arange(125) + 0.5) * cell
+    strip = np.clip((HILLS[1] - y) // 320, 0, len(PLANES) - 1).astype(int)
+    slope, facing = (np.radians([plane[k] for plane in PLANES])[strip][:, None] for k in (0, 1))
+    # height falls in the direction that the plane faces
+    height = -np.tan(slope) * (np.sin(facing) * (x - HILLS[0])[None, :] + np.cos(facing) * (y - HILLS[1])[:, None])
+    write_image(
+        engine.archive,
+        "COPERNICUS/DEM/GLO30/hills",
+        {"DEM": height + 500},
+        origin=(west, north),
+        pixel=cell,
+        crs=CRS,
+        version=T0 - timedelta(days=900),
+        properties={"system:time_start": 0},
+    )
+
+
+@pytest.mark.parametrize(
+    ("orbit_pass", "orbit", "expected"), [("ASCENDING", 69, FROM_WEST), ("DESCENDING", 46, FROM_EAST)]
+)
+def test_slopes_facing_the_sensor_are_layover_and_those_facing_away_shadow(
+    engine: Engine, hills: None, orbit_pass: str, orbit: int, expected: tuple[tuple[int, float], ...]
+) -> None:
+    flat = np.full(SHAPE, -12, "float32")
+    bands = {"VV": flat, "VH": flat - 6, "angle": angle_of(orbit_pass)}
+    ids = [
+        scene(
+            engine.archive,
+            f"S1_hills_{orbit_pass[0]}{day}",
+            start=T0 + timedelta(days=day),
+            orbit=orbit,
+            orbit_pass=orbit_pass,
+            bands=bands,
+            corner=HILLS,
+        )
+        for day in (-4, 8)
+    ]
+    track = Track(orbit_pass=OrbitPass(orbit_pass), relative_orbit=orbit)
+    found = export(engine, composite(track, ids[:1], ids[1:], corner=HILLS), f"hills-{orbit}")
+    for number, ((slope, _), (geometry, incidence)) in enumerate(zip(PLANES, expected, strict=True)):
+        inner = (slice(32 * number + 8, 32 * number + 24), slice(8, -8))  # strips bend at their edges
+        assert set(np.unique(found["geometry"][inner])) == {geometry}, PLANES[number]
+        np.testing.assert_allclose(found["slope"][inner], slope, atol=0.1)
+        np.testing.assert_allclose(found["localIncidence"][inner], incidence, atol=0.2)
+
+
+def test_ragged_shards_are_named_and_placed_as_the_composite_says(engine: Engine) -> None:
+    random = np.random.default_rng(2)
+    bands = {"VV": random.normal(-12, 3, SHAPE).astype("float32")}
+    ids = [
+        scene(engine.archive, f"S1_wide{day}", start=T0 + timedelta(days=day), orbit=70, bands=bands) for day in (-3, 9)
+    ]
+    track = Track(orbit_pass=OrbitPass.ASCENDING, relative_orbit=70)
+    rectangle = Rectangle(row=-32, col=-64, height=288, width=320)
+    wanted = composite(track, ids[:1], ids[1:], rectangle=rectangle, polarisation=Polarisation.VV)
+    exporter = EarthEngineExporter(BUCKET)
+    operation = exporter.start(wanted, "ragged")
+    wait_for(operation)
+    assert exporter.follow(operation).state is ExportState.SUCCEEDED
+    written = {blob.name for blob in engine.bucket.list_blobs(prefix=f"shards/{wanted.path}/")}
+    assert written == {shard.name for shard in wanted.shards()}
+    assert len(written) == 4
+    whole = np.full((288, 320), np.nan)
+    for shard in wanted.shards():
+        with MemoryFile(engine.bucket.blob(shard.name).download_as_bytes()) as memory, memory.open() as file:
+            assert file.shape == (shard.height, shard.width)
+            assert file.descriptions == ("postVV", "diffVV", "geometry", "slope", "localIncidence", "nPre", "nPost")
+            whole[shard.row : shard.row + shard.height, shard.col : shard.col + shard.width] = file.read(1)
+    # the scene reaches 60 px beyond the lattice's origin; the rectangle starts 32 rows and 64 columns before it
+    expected = np.full((288, 320), MISSING)
+    part = bands["VV"][RIM - 32 :, :][:288, :316]
+    expected[: part.shape[0], 64 - RIM : 64 - RIM + part.shape[1]] = part
+    np.testing.assert_allclose(whole, expected, atol=1e-5)
+
+
+def test_scene_that_is_gone_fails_for_good(engine: Engine) -> None:
+    track = Track(orbit_pass=OrbitPass.ASCENDING, relative_orbit=69)
+    wanted = composite(track, ["COPERNICUS/S1_GRD/nowhere"], ["COPERNICUS/S1_GRD/no"])
+    with pytest.raises(ExportFailed, match="nowhere"):
+        EarthEngineExporter(BUCKET).start(wanted, "gone")
+
+
+def test_archive_lists_what_is_ingested_in_the_half_open_time(engine: Engine) -> None:
+    flat = {"VV": np.full(SHAPE, -12, "float32")}
+    start, end = T0 + timedelta(days=30), T0 + timedelta(days=31)
+
+    def put(name: str, at: datetime, **properties: object) -> str:
+        return scene(engine.archive, name, start=at, orbit=12, orbit_pass="DESCENDING", bands=flat, **properties)
+
+    first = put("S1_first", start)
+    put("S1_end", end)
+    put("S1_before", start - timedelta(milliseconds=1))
+    put("S1_ew", start, instrumentMode="EW")
+    put("S1_medium", start, resolution_meters=40)
+    put("S1_elsewhere", start, corner=(CORNER[0] + 5000, CORNER[1]))
+    late = put("S1_late", start + timedelta(hours=1), ingested=NOW + timedelta(days=1))
+    area = ground_at(CORNER)
+    (found,) = EarthEngineScenes().scenes(area, start, end)
+    assert (found.scene_id, found.start, str(found.track)) == (first, start, "D012")
+    assert (found.platform, found.polarisations) == ("A", ("VV",))
+    assert found.footprint.covers(area)
+    newest = put("S1_newest", NOW - timedelta(days=2), corner=(CORNER[0] + 90000, CORNER[1]))
+    assert newest
+    assert EarthEngineScenes().watermark(NOW) == NOW - timedelta(days=2)
+    engine.clock.write_text((NOW + timedelta(days=1)).isoformat())
+    assert [s.scene_id for s in EarthEngineScenes().scenes(area, start, end)] == [first, late]
+    assert EarthEngineScenes().watermark(NOW + timedelta(days=90)) == NOW + timedelta(
+        days=60
+    )  # a month ago: none since
+
+
+@pytest.mark.parametrize("url", ["https://earthengine.googleapis.com", "http://192.0.2.1:80", "127.0.0.1:8080"])
+def test_only_loopback_is_connected_to_without_credentials(url: str) -> None:
+    with pytest.raises(ValueError, match="only http on loopback"):
+        connect(PROJECT, url)
+
+
+def test_engine_that_does_not_answer_is_unavailable(engine: Engine) -> None:
+    try:
+        with pytest.raises(EarthEngineUnavailable):
+            connect(PROJECT, "http://127.0.0.1:9")
+    finally:
+        connect(PROJECT, engine.service.url)

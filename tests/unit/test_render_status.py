@@ -54,7 +54,7 @@ def test_provisional_and_final_results(count: int, state: str, words: str) -> No
     assert (row["state"], row["detections"], row["finality"]) == (state, count, "provisional")
     assert words in str(row["text"])
     assert "final at 2024-01-13 07:10 UTC" in str(row["text"])
-    world.sweep_until(after(days=13, hours=2), after(days=13, hours=3))
+    world.sweep_until(after(days=13, hours=7), after(days=13, hours=8))
     world.detect(composite, "final", detections=count)
     assert "(final)" in str(world.row()["text"])
     assert world.row()["final_composite_id"] == composite.composite_id
