@@ -10,7 +10,7 @@ from PIL import Image
 from shapely.geometry import box
 
 from quakeslide.adapters.renderer.backdrop import backdrop_of
-from quakeslide.adapters.renderer.legend import ALERT, plain, result_words
+from quakeslide.adapters.renderer.legend import ALERT, plain, result_words, whole_percent
 from quakeslide.adapters.renderer.palette import REASON_STYLES, score_colour, stipple
 from quakeslide.adapters.renderer.picture import BACKDROP_CHUNK, BAND_PX, Frame, quicklook
 from quakeslide.domain.judgement import Blind
@@ -63,6 +63,10 @@ def test_the_result_is_told_apart_in_words():
     assert result_words(made.blind()) == "COULD NOT LOOK: no statement"
     assert result_words(made.quiet()) == "LOOKED, NOTHING FOUND"
     assert result_words(made.example()).endswith("places where slopes may have failed")
+
+
+def test_only_what_was_seen_wholly_is_a_hundred_percent():
+    assert [whole_percent(share) for share in (0.0, 0.9996, 1.0)] == ["0%", "99%", "100%"]
 
 
 def test_scores_are_coloured_from_the_threshold_up():

@@ -1,5 +1,6 @@
 """The panel beside the map: title, result in words, legend, the best detections with coordinates, north arrow and scale bar."""
 
+import math
 import textwrap
 import unicodedata
 from functools import cache
@@ -27,6 +28,11 @@ def font(size: int) -> Font:
 def plain(text: str) -> str:
     """Write a text with the letters that Pillow's font has: accents dropped, others as `?`."""
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+
+
+def whole_percent(share: float) -> str:
+    """Return a share as percent, rounded down: only what was seen wholly is 100 %."""
+    return f"{math.floor(share * 100)}%"
 
 
 def result_words(judgement: Judgement) -> str:
@@ -62,12 +68,15 @@ def draw_panel(draw: ImageDraw.ImageDraw, judgement: Judgement, *, left: int, to
 def _facts(judgement: Judgement) -> list[str]:
     composite = judgement.composite
     looks = "early, first pass only" if not judgement.is_final else "final"
-    return [
+    stage = composite.stage
+    facts = [
         f"Earthquake {composite.t0:%Y-%m-%d %H:%M} UTC   {composite.event_id}",
-        f"Radar track {composite.track} ({composite.track.orbit_pass.lower()}), stage {composite.stage}",
+        f"Radar track {composite.track} ({composite.track.orbit_pass.lower()})",
+        f"Images of {stage.pre_days} days before, up to {stage.post_days} after",
         f"{judgement.finality.upper()} ({looks})",
-        f"{seen_fraction_of_aoi(judgement):.0%} of the area could be judged",
+        f"{whole_percent(seen_fraction_of_aoi(judgement))} of the area could be judged",
     ]
+    return [*facts, "Few images before the earthquake: less sure"] if composite.weak_pre else facts
 
 
 def _scores(draw: ImageDraw.ImageDraw, judgement: Judgement, left: int, y: int) -> int:

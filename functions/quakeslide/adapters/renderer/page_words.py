@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from quakeslide.adapters.renderer.legend import whole_percent
 from quakeslide.domain import object_names
 from quakeslide.domain.sentinel1 import Stage, Track
 
@@ -67,7 +68,7 @@ def track_row(detections: Mapping[str, Any]) -> dict[str, str]:
         "stage": f"{stage.pre_days} days before, {stage.post_days} after",
         "finality": detections["finality"],
         "result": result_words(detections),
-        "seen": "unknown" if seen is None else f"{seen:.0%}",
+        "seen": "unknown" if seen is None else whole_percent(seen),
         "file": file,
         "href": "../../" + file,
     }
