@@ -4,9 +4,9 @@ No whole file is copied and GDAL's own network file systems are not used, so the
 apply as to every other object. https://rasterio.readthedocs.io/en/stable/topics/vsi.html#python-file-and-filesystem-openers
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import rasterio
@@ -20,6 +20,7 @@ from quakeslide.domain.lattice import Lattice
 from quakeslide.errors import LyingManifest, StoreUnavailable, UnusableComposite
 from quakeslide.ports import ObjectStore
 
+T = TypeVar("T")
 GRID_TOLERANCE_PX = 0.01  # a shard's corner may differ by rounding, never by a visible part of a pixel
 
 
@@ -69,19 +70,27 @@ class ShardPixels:
         files: list[_Watched] = []
 
         def opener(path: str, mode: str = "rb") -> _Watched:
-            file = _Watched()
-            files.append(file)
-            file.open(self._composites, name, generation)
-            return file
+            files.append(_Watched(self._composites.open(name, generation)))
+            return files[-1]
 
+        # No look for .aux.xml or .ovr files beside it: they would be further objects.
+        environment = rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR")
+        failed = f"{name} (generation {generation}) cannot be read"
         try:
-            # No look for .aux.xml or .ovr files beside it: they would be further objects.
-            with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"), rasterio.open(name, opener=opener) as dataset:
+            with environment, rasterio.open(name, opener=opener) as dataset:
                 yield dataset
         except RasterioError as error:
-            if any(file.has_failed for file in files):
-                raise StoreUnavailable(f"{name} (generation {generation}) cannot be read: {error}") from error
+            for failure in _failures(files):
+                raise StoreUnavailable(f"{failed}: {failure}") from failure
+            if not files:
+                raise StoreUnavailable(f"{failed}: {error}") from error
             raise UnusableComposite(f"{name}: no readable GeoTIFF ({error})") from error
+        for failure in _failures(files):  # GDAL may take a short read for the end of the file
+            raise StoreUnavailable(f"{failed}: {failure}") from failure
+
+
+def _failures(files: list["_Watched"]) -> list[Exception]:
+    return [file.failure for file in files if file.failure is not None]
 
 
 def check_shard(dataset: Any, composite: Composite, shard: Shard) -> None:
@@ -127,28 +136,23 @@ def read_bands(dataset: Any, indexes: Sequence[int], window: Window) -> NDArray[
 
 
 class _Watched:
-    """A file for GDAL that remembers whether the store failed below it; GDAL itself loses the reason."""
+    """A file for GDAL that never raises: an exception inside GDAL's callbacks ends the process. It remembers the failure instead."""
 
-    def __init__(self) -> None:
-        self.has_failed = True
-        self._file: BinaryIO | None = None
-
-    def open(self, store: ObjectStore, name: str, generation: int) -> None:
-        self._file = store.open(name, generation)
-        self.has_failed = False
+    def __init__(self, file: BinaryIO) -> None:
+        self.failure: Exception | None = None
+        self._file = file
 
     def read(self, size: int = -1) -> bytes:
-        return bytes(self._try(lambda file: file.read(size)))
+        return self._try(lambda: self._file.read(size), b"")
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        return int(self._try(lambda file: file.seek(offset, whence)))
+        return self._try(lambda: self._file.seek(offset, whence), 0)
 
     def tell(self) -> int:
-        return int(self._try(lambda file: file.tell()))
+        return self._try(self._file.tell, 0)
 
     def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
+        self._try(self._file.close, None)
 
     def __enter__(self) -> "_Watched":
         return self
@@ -156,9 +160,9 @@ class _Watched:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _try(self, act: Any) -> Any:
-        """Do something with the file; when it raises, say so afterwards."""
-        before, self.has_failed = self.has_failed, True
-        result = act(self._file)
-        self.has_failed = before
-        return result
+    def _try(self, act: Callable[[], T], otherwise: T) -> T:
+        try:
+            return act()
+        except Exception as error:  # noqa: BLE001  whatever it is, C code above must not see it; `_opened` raises it
+            self.failure = self.failure or error
+            return otherwise
