@@ -7,7 +7,9 @@ of different tracks are matched by index. Pixel order is (row, col), row growing
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import shapely
+from numpy.typing import NDArray
 from pyproj import Transformer
 from shapely.geometry.base import BaseGeometry
 
@@ -76,7 +78,10 @@ def to_lonlat(geometry: BaseGeometry, crs: str) -> BaseGeometry:
 
 
 def _through(transformer: Transformer, geometry: BaseGeometry) -> BaseGeometry:
-    projected: BaseGeometry = shapely.transform(geometry, transformer.transform, interleaved=False)
+    def project(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.column_stack(transformer.transform(points[:, 0], points[:, 1]))
+
+    projected: BaseGeometry = shapely.transform(geometry, project)
     return projected
 
 
