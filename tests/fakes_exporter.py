@@ -31,6 +31,7 @@ WIDE = box(136.0, 36.5, 138.5, 38.5)  # a swath that holds the whole AOI
 WEST, EAST = box(136.0, 36.5, 137.06, 38.5), box(137.06, 36.5, 138.5, 38.5)
 A069, D046 = Track.parse("A069"), Track.parse("D046")
 S60_12, S60_24 = Stage.parse("60-12"), Stage.parse("60-24")
+REPEAT = timedelta(days=12)
 FAR = Track.parse("A001")  # passes elsewhere on Earth, which move the watermark
 
 
@@ -214,10 +215,18 @@ class World:
             data_notice="SIMULATED",
         )
 
-    def history(self, track: Track = A069, *, first_post: timedelta, passes: int = 5, post: int = 1) -> list[Scene]:
+    def history(
+        self,
+        track: Track = A069,
+        *,
+        first_post: timedelta,
+        passes: int = 5,
+        post: int = 1,
+        footprint: BaseGeometry = WIDE,
+    ) -> list[Scene]:
         """Put a track into the archive: passes every 12 days, the first after the earthquake at `first_post`."""
         days = range(-passes, post)
-        return [self.archive.add(seen(T0 + first_post + timedelta(days=12 * n), track)) for n in days]
+        return [self.archive.add(seen(T0 + first_post + n * REPEAT, track, footprint=footprint)) for n in days]
 
     def elsewhere(self, *, every: timedelta = timedelta(hours=6), until_days: int = 40) -> None:
         """Have the mission go on over other places, so that the watermark moves."""

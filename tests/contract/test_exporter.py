@@ -306,6 +306,19 @@ def test_ragged_shards_are_named_and_placed_as_the_composite_says(engine: Engine
     np.testing.assert_allclose(whole, expected, atol=1e-5)
 
 
+def test_request_id_that_started_something_alike_finds_that(engine: Engine) -> None:
+    bands = {"VV": np.full(SHAPE, -12, "float32")}
+    ids = [scene(engine.archive, f"S1_twice{d}", start=T0 + timedelta(days=d), orbit=72, bands=bands) for d in (-1, 11)]
+    track = Track(orbit_pass=OrbitPass.ASCENDING, relative_orbit=72)
+    wanted = composite(track, ids[:1], ids[1:], polarisation=Polarisation.VV)
+    first = EarthEngineExporter(BUCKET).start(wanted, "twice")
+    # the same composite, but another request: Earth Engine says that the id is taken
+    assert EarthEngineExporter("another-bucket").start(wanted, "twice") == first
+    with pytest.raises(ExportFailed, match="request_id"):
+        EarthEngineExporter(BUCKET).start(composite(track, ids[:1], ids[:1], polarisation=Polarisation.VV), "twice")
+    wait_for(first)
+
+
 def test_scene_that_is_gone_fails_for_good(engine: Engine) -> None:
     track = Track(orbit_pass=OrbitPass.ASCENDING, relative_orbit=69)
     wanted = composite(track, ["COPERNICUS/S1_GRD/nowhere"], ["COPERNICUS/S1_GRD/no"])

@@ -1,8 +1,8 @@
-import json
 from datetime import timedelta
 
 import pytest
 
+from quakeslide.documents.ledger import LedgerEntry, read_entry, write_entry
 from quakeslide.domain import object_names
 from quakeslide.domain.watch import MESSAGES_KEPT, Standing
 from quakeslide.errors import ImpossibleRequest, LostRace
@@ -12,6 +12,9 @@ from tests.fakes_exporter import A069, AOI, EVENT, S60_24, T0, World, after
 
 SMALL, OTHER = AOI.buffer(-0.02), AOI.buffer(0.02)
 QUIET = "quiet20240101"
+ENTRY = LedgerEntry(
+    event_id=EVENT, source="usgs", ids=(EVENT,), state="announced", updated=T0, told=None, reasons=("new",)
+)  # fmt: skip
 
 
 def planned() -> World:
@@ -72,7 +75,7 @@ def test_manual_area_after_the_first_composite_is_noted_not_taken() -> None:
 
 def test_manual_message_that_overtakes_the_announcement_comes_again() -> None:
     world = World()
-    world.state.create(object_names.earthquake(EVENT), b'{"source": "usgs"}', "")
+    world.state.create(object_names.earthquake(EVENT), write_entry(ENTRY), "")
     with pytest.raises(LostRace, match="has not come in yet"):
         world.send(Manual(event_id=EVENT, aoi=SMALL), after(minutes=25), message_id="manual")
     world.announce()
@@ -85,7 +88,7 @@ def test_manual_event_gets_a_ledger_entry_and_a_watch() -> None:
     world.send(Manual(event_id=QUIET, aoi=SMALL, post_start=T0), after(days=1), message_id="manual")
     entry = world.state.read(object_names.earthquake(QUIET))
     assert entry is not None
-    assert json.loads(entry.data)["source"] == "manual"
+    assert read_entry(entry.data).source == "manual"
     kept = find_watch(world.state, QUIET)
     assert kept is not None
     assert (kept.watch.t0, kept.watch.aoi_source) == (T0, "manual")
@@ -120,7 +123,7 @@ def test_cancelled_before_announced_waits_for_the_announcement() -> None:
     world = World()
     world.send(Cancelled(event_id=EVENT, reason="deleted"), after(hours=1))  # in no ledger: nothing to end
     assert world.state.objects == {}
-    world.state.create(object_names.earthquake(EVENT), b"{}", "")
+    world.state.create(object_names.earthquake(EVENT), write_entry(ENTRY), "")
     with pytest.raises(LostRace):
         world.send(Cancelled(event_id=EVENT, reason="deleted"), after(hours=1))
 

@@ -2,8 +2,10 @@ import json
 from datetime import timedelta
 
 import pytest
+from shapely.geometry import box
 
 from quakeslide.domain import object_names
+from quakeslide.domain.sentinel1 import Track
 from quakeslide.errors import ImpossibleRequest, LostRace
 from quakeslide.usecases.delivery import record_problem
 from quakeslide.usecases.render_status import render_status
@@ -54,6 +56,8 @@ def test_provisional_and_final_results(count: int, state: str, words: str) -> No
     assert (row["state"], row["detections"], row["finality"]) == (state, count, "provisional")
     assert words in str(row["text"])
     assert "final at 2024-01-13 07:10 UTC" in str(row["text"])
+    world.sweep(after(days=12, hours=1))
+    assert "final when the archive is past 2024-01-13 07:10 UTC, or at 2024-01-16 07:10 UTC" in str(world.row()["text"])
     world.sweep_until(after(days=13, hours=7), after(days=13, hours=8))
     world.detect(composite, "final", detections=count)
     assert "(final)" in str(world.row()["text"])
@@ -75,12 +79,16 @@ def test_no_post_no_pre_and_skipped_tracks_are_explained() -> None:
     world = World()
     world.history(A069, first_post=timedelta(days=11), post=0)
     world.archive.add(seen(after(days=2), D046))
-    sliver = WEST.intersection(WEST.buffer(-0.0)).buffer(0)
-    assert sliver.equals(WEST)
+    grazing = Track.parse("A171")
+    world.history(grazing, first_post=timedelta(days=3), footprint=box(136.0, 36.5, 137.001, 38.5))
     world.announce()
     world.sweep(after(days=15, hours=1))
     assert world.row(A069)["text"] == "no pass came by 2024-01-16 07:10 UTC"
     assert "no pass before the earthquake" in str(world.row(D046)["text"])
+    assert (world.row(grazing)["state"], world.row(grazing)["text"]) == (
+        "skipped",
+        "this track sees only 0.8% of the area",
+    )
 
 
 def test_problem_without_a_watch_has_a_status() -> None:

@@ -4,13 +4,11 @@ Every message takes effect once: the watch remembers the ids of those it handled
 newer ones change nothing.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from shapely.geometry import mapping
-
+from quakeslide.documents.ledger import LedgerEntry, read_entry, write_entry
 from quakeslide.domain import object_names
 from quakeslide.domain.watch import MAX_ATTEMPTS, Force, Standing, Step, Watch
 from quakeslide.errors import ImpossibleRequest, LostRace
@@ -19,6 +17,7 @@ from quakeslide.ports import ObjectStore
 from quakeslide.usecases.keep_watch import find_watch, save_watch
 
 JSON = "application/json"
+SOURCE = "manual"  # of a ledger entry that no feed brought
 
 
 def heed_announcement(message: Announced, envelope: Envelope, *, state: ObjectStore) -> None:
@@ -130,19 +129,21 @@ def _unannounced(message: Manual, published: datetime, state: ObjectStore) -> Wa
     event_id = message.event_id
     name = object_names.earthquake(event_id)
     entry = state.read(name)
-    if entry is not None and json.loads(entry.data).get("source") != "manual":
+    if entry is not None and read_entry(entry.data).source != SOURCE:
         raise LostRace(f"{event_id} is in the ledger, but its announcement has not come in yet")
     if message.aoi is None or message.post_start is None:
         missing = " and ".join(f for f in ("aoi", "post_start") if getattr(message, f) is None)
         raise ImpossibleRequest(f"{event_id} is in no ledger: a manual message for it must bring {missing}")
-    document = {
-        "version": 1,
-        "event_id": event_id,
-        "source": "manual",
-        "post_start": message.post_start.isoformat(),
-        "aoi": mapping(message.aoi),
-    }
-    state.create(name, json.dumps(document, sort_keys=True, allow_nan=False).encode(), JSON)
+    fresh = LedgerEntry(
+        event_id=event_id,
+        source=SOURCE,
+        ids=(event_id,),
+        state="announced",
+        updated=published,
+        told=None,
+        reasons=("asked for by a manual message",),
+    )
+    state.create(name, write_entry(fresh), JSON)
     return Watch(
         event_id=event_id,
         t0=message.post_start,

@@ -106,6 +106,10 @@ def _row(watch: Watch, item: TrackStage, pointer: Mapping[str, Any] | None, comp
 def _words(watch: Watch, item: TrackStage, pointer: Mapping[str, Any] | None) -> tuple[str, str]:
     """Return the state of a track's stage, one of the eleven, and the sentence that explains it."""
     final_at = f"final at {_minute(item.post_until)}"
+    if watch.looked_at is not None and watch.looked_at >= item.post_until:  # the archive may still be behind
+        final_at = (
+            f"final when the archive is past {_minute(item.post_until)}, or at {_minute(item.post_until + RULES.grace)}"
+        )
     latest = item.orders[-1] if item.orders else None
     if watch.standing is Standing.CANCELLED:
         return "cancelled", f"cancelled: {watch.reason}"

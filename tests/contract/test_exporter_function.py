@@ -1,0 +1,132 @@
+"""`export_composites` in functions-framework, with the real clients, against the local Pub/Sub, Cloud Storage and Earth Engine."""
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import functions_framework
+import numpy as np
+import pytest
+import requests
+from google.cloud import pubsub_v1, storage
+from shapely.geometry import mapping
+
+from tests.contract.earth_engine_service import PROJECT, EarthEngineService, wait_for
+from tests.contract.pubsub_service import ours
+from tests.contract.storage_service import StorageService, client_of
+from tests.contract.test_exporter import CORNER, SHAPE, T0, angle_of, ground_at, scene
+
+MAIN = Path(__file__).parents[2] / "functions/export_composites/main.py"
+BUCKETS = {name: f"quakeslide-local-{name}" for name in ("state", "composites", "results")}
+EVENT = "quiet20240101"
+
+
+@dataclass
+class Function:
+    """The running function and what surrounds it."""
+
+    client: Any
+    engine: EarthEngineService
+    storage: storage.Client
+    dead: str
+    subscriber: pubsub_v1.SubscriberClient
+
+    def push(self, topic: str, body: object, at: datetime, message_id: str) -> int:
+        """Deliver a message as a push subscription does; return the HTTP status."""
+        message = {
+            "data": base64.b64encode(json.dumps(body).encode()).decode(),
+            "attributes": {},
+            "messageId": message_id,
+            "publishTime": at.isoformat().replace("+00:00", "Z"),
+        }
+        envelope = {"message": message, "subscription": f"projects/{PROJECT}/subscriptions/s"}
+        return int(self.client.post(f"/projects/{PROJECT}/topics/{topic}", json=envelope).status_code)
+
+    def read(self, bucket: str, name: str) -> Any:
+        return json.loads(self.storage.bucket(BUCKETS[bucket]).blob(name).download_as_bytes())
+
+    def names(self, bucket: str, prefix: str) -> list[str]:
+        return [blob.name for blob in self.storage.list_blobs(BUCKETS[bucket], prefix=prefix)]
+
+
+@pytest.fixture(scope="module")
+def function(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Function]:
+    archive, root = tmp_path_factory.mktemp("archive"), tmp_path_factory.mktemp("storage")
+    (archive / "COPERNICUS").mkdir()
+    flat = np.full(SHAPE, -12, "float32")
+    for day in (-26, -14, -2, 10):
+        bands = {"VV": flat, "VH": flat - 6, "angle": angle_of("ASCENDING")}
+        scene(archive, f"S1_{day}", start=T0 + timedelta(days=day), orbit=69, bands=bands)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        StorageService(root) as stored,
+        client_of(stored.url) as client,
+        EarthEngineService(archive, stored.url) as engine,
+        ours() as pubsub,
+    ):
+        environment = {
+            "PROJECT": PROJECT,
+            "STATE_BUCKET": BUCKETS["state"],
+            "COMPOSITES_BUCKET": BUCKETS["composites"],
+            "RESULTS_BUCKET": BUCKETS["results"],
+            "DEAD_LETTERS": "earthquakes=earthquakes-dead-letter,watches=watches-dead-letter",
+            "EARTH_ENGINE_URL": engine.url,
+            "STAGES": "60-12",
+            "SHARD_PX": "256",
+            "STORAGE_EMULATOR_HOST": stored.url,
+            "PUBSUB_EMULATOR_HOST": pubsub.host,
+        }
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        for bucket in BUCKETS.values():
+            client.create_bucket(bucket)
+        publisher, subscriber = pubsub_v1.PublisherClient(), pubsub_v1.SubscriberClient()
+        for topic in ("earthquakes-dead-letter", "watches", "composite-shards"):
+            publisher.create_topic(name=publisher.topic_path(PROJECT, topic))
+        dead = subscriber.subscription_path(PROJECT, "dead")
+        subscriber.create_subscription(name=dead, topic=publisher.topic_path(PROJECT, "earthquakes-dead-letter"))
+        app = functions_framework.create_app("export_composites", str(MAIN), "cloudevent")
+        yield Function(app.test_client(), engine, client, dead, subscriber)
+        publisher.transport.close()
+        subscriber.close()
+
+
+def test_manual_message_twice_becomes_one_export_with_its_shard(function: Function) -> None:
+    body = {"kind": "manual", "event_id": EVENT, "aoi": mapping(ground_at(CORNER)), "post_start": T0.isoformat()}
+    for _ in range(2):
+        assert function.push("earthquakes", body, T0 + timedelta(days=11), "manual") == 200
+    (operation,) = function.engine.state()["operations"]
+    wait_for(operation)
+    due = {"kind": "watch", "event_id": EVENT}
+    assert function.push("watches", due, T0 + timedelta(days=11, hours=1), "due") == 200
+    (row,) = function.read("results", f"status/{EVENT}.json")["tracks"]
+    assert (row["track"], row["stage"], row["state"]) == ("A069", "60-12", "detecting")
+    (manifest,) = function.names("composites", "manifests/")
+    assert function.names("composites", "shards/") == function.read("composites", manifest)["shards"]
+
+
+def test_impossible_request_is_acknowledged_and_shown(function: Function) -> None:
+    assert function.push("earthquakes", {"kind": "manual", "event_id": "nowhere1"}, T0, "impossible") == 200
+    (problem,) = function.read("results", "status/nowhere1.json")["problems"]
+    assert problem["code"] == "impossible_request"
+    assert problem["text"].endswith("must bring aoi and post_start")
+
+
+def test_malformed_message_goes_to_the_dead_letter_topic(function: Function) -> None:
+    assert function.push("earthquakes", {"kind": "nonsense"}, T0, "malformed") == 200
+    (received,) = function.subscriber.pull(subscription=function.dead, max_messages=5, timeout=10).received_messages
+    assert json.loads(received.message.data) == {"kind": "nonsense"}
+    assert received.message.attributes["code"] == "malformed_message"
+
+
+def test_silent_engine_refuses_the_message(function: Function) -> None:
+    function.engine.process.terminate()
+    function.engine.process.wait(timeout=10)
+    with pytest.raises(requests.ConnectionError):
+        function.engine.state()
+    due = {"kind": "watch", "event_id": EVENT}
+    assert function.push("watches", due, T0 + timedelta(days=12), "refused") == 500
