@@ -107,7 +107,7 @@ EVENTS = _registry(
     Event(name="practice", number=90, role="practice", relief_m=75, forest=0.98, grass=0.02, farm=0, slides_per_km2=1.6,
           area_mode_m2=8000, stripped=(0.9, 1.0), moisture=0.2, season=0.2, logging=0, river=0),
     Event(name="noto-2024", number=2024, role="demo", latitude_deg=37.4, relief_m=120, forest=0.85, grass=0.12,
-          incidence_deg=_incidence(37, 40), slides_per_km2=2.6, area_mode_m2=1500, focus_km=5.0),
+          incidence_deg=_incidence(37, 40), slides_per_km2=2.2, area_mode_m2=1500, focus_km=5.0),
     Event(name="e2e", number=2025, role="demo", latitude_deg=37.4, relief_m=110, forest=0.9, grass=0.1,
           incidence_deg=_incidence(37, 40), slides_per_km2=3.0, area_mode_m2=2000, focus_km=2.0),
 )  # fmt: skip
