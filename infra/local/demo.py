@@ -4,6 +4,7 @@ The earthquake, its feed entry and its detail are recorded; its radar images and
 over a real co-seismic landslide can be shipped. The quiet mountains are real backscatter (see `infra.local.quiet`).
 """
 
+import fcntl
 import json
 import shutil
 import signal
@@ -192,6 +193,12 @@ def main() -> int:
     """Run the demo; return its exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
+    lock = (BUILD / "demo.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        console.print("The demo runs already in this folder; wait for it or stop it.")
+        return 1
     archive, stack_folder = OUT / "archive", OUT / "stack"
     shutil.rmtree(OUT, ignore_errors=True)
     try:

@@ -1,16 +1,27 @@
 """Child processes of the stack: started with a log each, waited for until they answer, and always ended."""
 
 import contextlib
+import ctypes
 import json
 import os
 import select
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def _end_with_parent() -> None:
+    """Have the kernel end this child when the runner dies, even by SIGKILL; Linux only."""
+    if LIBC is not None:
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class StartFailed(RuntimeError):
@@ -45,6 +56,7 @@ class Child:
                 stdout=subprocess.PIPE,
                 stderr=sink,
                 start_new_session=True,
+                preexec_fn=_end_with_parent,  # noqa: PLW1509  no threads hold locks: children start one by one
             )
 
     @property
