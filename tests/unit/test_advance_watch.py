@@ -224,6 +224,17 @@ def test_forced_rescan_carries_the_message_id_once() -> None:
     assert world.watch.forces == ()
 
 
+def test_force_reaches_products_whose_export_nobody_has_looked_at_since() -> None:
+    world = noto()
+    world.announce()
+    world.sweep(after(days=3))
+    world.exporter.finish()
+    world.detect(world.exporter.started[0], "provisional")
+    world.send(Manual(event_id=EVENT, force=True), after(days=3, minutes=10), message_id="wish")
+    assert [r.force_nonce for r in world.rescans()] == ["wish"]
+    assert world.watch.forces == ()
+
+
 def test_track_filter_and_grazing_tracks_export_nothing() -> None:
     world = noto()
     world.announce()
@@ -250,6 +261,36 @@ def test_old_message_does_not_turn_back_time() -> None:
     before = world.watch
     world.send(WatchDue(event_id=EVENT), after(hours=5))
     assert world.watch == before
+
+
+def test_old_message_does_not_turn_back_the_readiness() -> None:
+    world = noto()
+    world.announce()
+    world.sweep_until(after(days=3), after(days=13, hours=14), every=timedelta(hours=6))
+    before = world.watch.track_stages
+    assert all(item.n_post == 1 for item in before)
+    world.send(WatchDue(event_id=EVENT), after(hours=5))
+    assert world.watch.track_stages == before
+
+
+def test_export_that_is_being_started_is_not_started_beside() -> None:
+    world = noto()
+    world.announce()
+    start, calls = world.exporter.start, 0
+
+    def slow(composite, request_id):
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            world.send(WatchDue(event_id=EVENT), after(days=3, minutes=1), message_id="meanwhile")
+        return start(composite, request_id)
+
+    world.exporter.start = slow  # type: ignore[method-assign]
+    with pytest.raises(LostRace):  # the other one saved what it saw; the redelivery goes on from there
+        world.send(WatchDue(event_id=EVENT), after(days=3), message_id="slow")
+    world.send(WatchDue(event_id=EVENT), after(days=3), message_id="slow")
+    assert calls == 1
+    assert world.row()["state"] == "exporting"
 
 
 def test_two_looks_at_once_plan_once() -> None:

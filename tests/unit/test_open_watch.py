@@ -8,7 +8,7 @@ from quakeslide.domain.watch import MESSAGES_KEPT, Standing
 from quakeslide.errors import ImpossibleRequest, LostRace
 from quakeslide.messages import Cancelled, Manual, Merged, WatchDue
 from quakeslide.usecases.keep_watch import find_watch
-from tests.fakes_exporter import A069, AOI, EVENT, S60_24, T0, World, after
+from tests.fakes_exporter import A069, AOI, D046, EVENT, S60_24, T0, World, after
 
 SMALL, OTHER = AOI.buffer(-0.02), AOI.buffer(0.02)
 QUIET = "quiet20240101"
@@ -153,6 +153,16 @@ def test_same_message_takes_effect_once() -> None:
     rescans = world.rescans()
     world.send(Manual(event_id=EVENT, force=True), after(days=4), message_id=first)
     assert world.rescans() == rescans
+
+
+def test_redelivered_request_does_not_undo_a_newer_one() -> None:
+    world = World()
+    world.announce()
+    first = Manual(event_id=EVENT, tracks=(D046,))
+    world.send(first, after(hours=1), message_id="first")
+    world.send(Manual(event_id=EVENT, tracks=(A069,)), after(hours=2), message_id="second")
+    world.send(first, after(hours=1), message_id="first")
+    assert world.watch.tracks == (A069,)
 
 
 def test_watch_remembers_a_hundred_messages() -> None:

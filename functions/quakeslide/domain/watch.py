@@ -128,7 +128,7 @@ class Force:
 
     Attributes:
         nonce: id of the message that brought the wish; becomes part of the run ids.
-        composite_ids: those exported when it came.
+        composite_ids: those whose export had been started when it came.
     """
 
     nonce: str

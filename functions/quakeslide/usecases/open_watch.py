@@ -160,7 +160,11 @@ def _is_in_ledger(state: ObjectStore, event_id: str) -> bool:
 
 
 def _forced(watch: Watch, nonce: str) -> Watch:
-    """Wish all exported composites scored again and failed ones exported again."""
+    """Wish all exported composites scored again and failed ones exported again.
+
+    An export that was started may have ended since the watch was last looked at; where it has not, the rescan finds shards missing
+    and leaves it to them.
+    """
     exported: list[str] = []
     for item in watch.track_stages:
         orders = []
@@ -168,7 +172,7 @@ def _forced(watch: Watch, nonce: str) -> Watch:
             if order.step is Step.FAILED:
                 again = order.attempt + 1
                 order = replace(order, step=Step.PLANNED, attempt=again, attempts_allowed=again + MAX_ATTEMPTS - 1)
-            elif order.step in (Step.EXPORTED, Step.DONE, Step.STUCK):
+            elif order.step in (Step.EXPORTING, Step.EXPORTED, Step.DONE, Step.STUCK):
                 exported.append(order.composite_id)
                 order = replace(order, step=Step.EXPORTED, redrives=0) if order.step is Step.STUCK else order
             orders.append(order)
