@@ -9,6 +9,8 @@ TESTS     := $(ENVS)/tests/bin
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types test-unit test-contract test-e2e test-training sabotage bundle models train quiet docs format envs lock clean
 .DELETE_ON_ERROR:
+export GRPC_VERBOSITY ?= ERROR
+export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,7 +57,7 @@ build/messages/.done: functions/bundle.py $(ENVS)/serving/.done
 
 build/models/.done: $(wildcard serving/models/*/*) training/tile_graph.py training/export.py training/networks.py $(ENVS)/training/.done
 	@echo "building: SavedModels of the demo models"
-	@TF_CPP_MIN_LOG_LEVEL=3 $(ENVS)/training/bin/python -m training export --models serving/models --to build/models
+	@$(ENVS)/training/bin/python -m training export --models serving/models --to build/models
 	@touch $@
 
 bundle: $(BUNDLES) ## make the functions' zips in build/bundles
@@ -86,7 +88,7 @@ test-e2e: $(ENVS)/tests/.done $(LOCAL_ENVS) $(BUNDLES) build/models/.done ## the
 	$(call timed,e2e,$(TESTS)/python -m pytest tests/e2e -rs)
 
 test-training: $(ENVS)/training/.done ## simulator, networks, tile graph, a small training
-	$(call timed,training,TF_CPP_MIN_LOG_LEVEL=3 $(ENVS)/training/bin/python -m pytest training/tests)
+	$(call timed,training,$(ENVS)/training/bin/python -m pytest training/tests)
 
 sabotage: $(ENVS)/tests/.done $(LOCAL_ENVS) $(BUNDLES) build/messages/.done build/models/.done ## break a copy of the code on purpose; every mutation must be killed
 	@$(TESTS)/python -m tests.sabotage

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from shapely.geometry import mapping
 
 from infra.local import elsewhere, quiet
+from infra.local.baseline import baseline_detections
 from infra.local.judge import Verdict, judge, read
 from infra.local.stack import ROOT, Stack
 
@@ -38,7 +39,7 @@ PRETENDED = "PRETENDED EARTHQUAKE on real radar: 30 m gamma0 put on a 10 m grid;
 SETTINGS = {"SHARD_PX": "512", "STAGES": "60-12"}
 STEP = timedelta(hours=6)
 
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 
 class DemoFailed(RuntimeError):
@@ -157,8 +158,21 @@ def latest(folder: Path) -> list[dict[str, Any]]:
     return [read(path) for path in sorted(folder.glob("latest/*/*/*.json"))]
 
 
-def judge_noto(folder: Path) -> list[Verdict]:
-    """Judge the final detections of every track and the fused ones against the simulated truth."""
+def fetch_shards(stack: Stack, folder: Path, to: Path) -> dict[str, list[Path]]:
+    """Copy each track's newest composite out of its bucket, for the baseline; return the files by track."""
+    found: dict[str, list[Path]] = {}
+    for pointer in latest(folder):
+        prefix = f"shards/{NOTO}/{pointer['track']}/{pointer['stage']}/{pointer['composite_id']}/"
+        for blob in stack.bucket("composites").list_blobs(prefix=prefix):
+            target = to / Path(blob.name).relative_to("shards")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            blob.download_to_filename(str(target))
+            found.setdefault(pointer["track"], []).append(target)
+    return found
+
+
+def judge_noto(folder: Path, shards: dict[str, list[Path]]) -> list[Verdict]:
+    """Judge every track's final detections, a threshold on the same composite, and the fused detections, against the truth."""
     truth = read(folder / "truth.geojson")
     verdicts = []
     raster = None
@@ -166,6 +180,9 @@ def judge_noto(folder: Path) -> list[Verdict]:
         track, run = path.parts[-3], path.stem
         raster = folder / "support" / NOTO / track / path.parts[-2] / run / "score.tif"
         verdicts.append(judge(f"{track} final", read(path), truth, raster, mapping(NOTO_AREA)))
+        card = read(BUILD / "models" / read(path)["model"]["name"] / str(read(path)["model"]["version"]) / "card.json")
+        threshold = baseline_detections(shards[track], card["evaluation"]["baseline_rule"], NOTO_AREA)
+        verdicts.append(judge(f"{track} threshold", threshold, truth, raster, mapping(NOTO_AREA)))
     if raster is None:
         raise DemoFailed(
             f"no final detections under {folder / 'detections'}; status: {folder / 'status' / (NOTO + '.json')}"
@@ -182,10 +199,10 @@ def report(verdicts: list[Verdict]) -> list[str]:
     complaints = []
     for v in verdicts:
         console.print(
-            f"  {v.name:12} {v.detections:4} detections, precision {v.precision:.2f} "
+            f"  {v.name:15} {v.detections:4} detections, precision {v.precision:.2f} "
             f"(all windows: {v.base_rate:.2f}), recall {v.recall:.2f}"
         )
-        complaints += [f"{v.name}: {complaint}" for complaint in v.complaints] if v.name != "fused" else []
+        complaints += [f"{v.name}: {complaint}" for complaint in v.complaints] if v.name.endswith("final") else []
     return complaints
 
 
@@ -204,26 +221,27 @@ def main() -> int:
     try:
         with step("Simulating Sentinel-1 over Noto (two tracks) and laying out the real series of the quiet mountains"):
             prepare_archive(archive, OUT / "scenes", "noto-2024", mapping(NOTO_AREA))
-        with step("Starting the local stack"):
-            stack = Stack(
-                stack_folder,
-                archive=archive,
-                recording=RECORDINGS / "usgs",
-                models=BUILD / "models",
-                bundles=BUILD / "bundles",
-                start=QUIET_DATE,
-                settings={"export_composites": SETTINGS | {"DATA_NOTICE": PRETENDED}},
-            )
-            stack.__enter__()
-        with stack:
+        stack = Stack(
+            stack_folder,
+            archive=archive,
+            recording=RECORDINGS / "usgs",
+            models=BUILD / "models",
+            bundles=BUILD / "bundles",
+            start=QUIET_DATE,
+            settings={"export_composites": SETTINGS | {"DATA_NOTICE": PRETENDED}},
+        )
+        with ExitStack() as ending:
+            with step("Starting the local stack"):
+                ending.enter_context(stack)
             with step("Quiet mountains: real backscatter, California, December 2023"):
                 run_quiet(stack)
             with step("Noto, 1 January 2024: recorded earthquake, simulated radar"):
                 run_noto(stack)
             fetch(stack, QUIET, OUT / "quiet")
             fetch(stack, NOTO, OUT / "noto")
+            shards = fetch_shards(stack, OUT / "noto", OUT / "composites")
         shutil.copy(archive / "truth.geojson", OUT / "noto" / "truth.geojson")
-        complaints = report(judge_noto(OUT / "noto"))
+        complaints = report(judge_noto(OUT / "noto", shards))
         if complaints:
             raise DemoFailed("the map is not good enough: " + "; ".join(complaints))
     except KeyboardInterrupt:
