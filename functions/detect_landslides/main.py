@@ -4,7 +4,6 @@ import os
 from functools import cache, partial
 
 import functions_framework
-from cloudevents.http import CloudEvent
 
 from quakeslide import settings, telemetry
 from quakeslide.adapters import gcs_store, geotiff, model_cards, pubsub_bus, renderer, tf_serving
@@ -12,21 +11,20 @@ from quakeslide.usecases import delivery, render_status, rescan, run
 
 
 @cache
-def wiring() -> partial[None]:
-    """Make the clients, once per instance."""
+def _wiring() -> partial[None]:  # once per instance; importing this module does nothing
     telemetry.configure_logging()
     s = settings.DetectSettings.from_env(os.environ)
     names = (s.composites_bucket, s.state_bucket, s.results_bucket, s.models_bucket)
     composites, state, results, models = (gcs_store.GcsStore(name) for name in names)
     server, cards = tf_serving.TfServing(s.model_server), model_cards.StoredModelCards(models)
-    pixels, bus, render = geotiff.ShardPixels(composites), pubsub_bus.PubsubBus(s.project), renderer.ProductRenderer()
-    detector = run.Detector(composites, state, results, bus, server, cards, pixels, render)
+    pixels, bus, pens = geotiff.ShardPixels(composites), pubsub_bus.PubsubBus(s.project), renderer.ProductRenderer()
+    judges = run.Detector(composites, state, results, bus, server, cards, pixels, pens)
     show = partial(render_status.render_status, state=state, composites=composites, results=results)
     outside = {"state": state, "bus": bus, "dead_letter_topic": s.dead_letter_topic, "on_problem": show}
-    return partial(delivery.deliver, handle=partial(rescan.detect, detector=detector), **outside)
+    return partial(delivery.deliver, handle=partial(rescan.detect, detector=judges), **outside)
 
 
 @functions_framework.cloud_event
-def detect_landslides(cloud_event: CloudEvent) -> None:
+def detect_landslides(cloud_event: delivery.CloudEventLike) -> None:
     """Handle one delivery."""
-    wiring()(cloud_event)
+    _wiring()(cloud_event)
