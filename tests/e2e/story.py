@@ -1,12 +1,15 @@
 """Plays a recorded earthquake through the real system: zips, local services, real clients, simulated or real radar in."""
 
 import json
+import shutil
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 import shapely
 from google.api_core.exceptions import DeadlineExceeded
 from google.cloud import pubsub_v1
@@ -22,6 +25,12 @@ PASSES = {
     "D046": timedelta(days=8, hours=14),
 }  # of the simulated tracks, after the quake
 FINAL = timedelta(days=12)
+
+WIDE_AREA = shapely.box(136.930, 37.330, 136.9845, 37.3738)  # 5 x 5 km: 640 px with its margin
+TINY_AREA = shapely.box(136.947, 37.345, 136.967, 37.361)  # 2 x 2 km: four ragged shards of 256 px
+READY = NOTO_ORIGIN + timedelta(days=13)  # every pass has come: a request made now goes through to the final map
+EAGER = 1e-30  # as threshold: every window that was scored is a candidate, whatever the model says
+NOTHING = 0.999999  # as threshold: no window is one
 
 
 def archive_for(folder: Path, area: shapely.Polygon = SMALL_AREA) -> Path:
@@ -149,3 +158,123 @@ def play(
         notified=heard(subscription),
         log=log,
     )
+
+
+def shared_archive(factory: pytest.TempPathFactory) -> Path:
+    """Return the archive of the wide area, simulated once a test session; nobody writes into it."""
+    folder = factory.getbasetemp() / "wide"
+    return folder / "archive" if (folder / "archive").exists() else archive_for(folder, WIDE_AREA)
+
+
+def models_with(threshold: float, folder: Path) -> Path:
+    """Return the served models with cards of another threshold, so that no test depends on what a model thinks."""
+    shutil.copytree(BUILD / "models", folder)
+    for path in folder.glob("*/*/card.json"):
+        card = json.loads(path.read_text(encoding="utf-8"))
+        path.write_text(json.dumps(card | {"threshold": threshold}), encoding="utf-8")
+    return folder
+
+
+def late_stack(folder: Path, archive: Path, *, start: datetime = READY, **settings: str) -> Stack:
+    """Return a stack, not yet started, at an instant when all passes have come, whose models find something everywhere."""
+    exporter = {"SHARD_PX": "256", "STAGES": "60-12", "DATA_NOTICE": NOTICE, **settings}
+    return Stack(
+        folder / "stack",
+        archive=archive,
+        recording=RECORDINGS / "usgs",
+        models=models_with(EAGER, folder / "models"),
+        bundles=BUILD / "bundles",
+        start=start,
+        settings={"export_composites": exporter},
+    )
+
+
+def ask(stack: Stack, event_id: str, **fields: Any) -> None:
+    """Send a manual message and wait until what it sets off has come to rest; a field given as None is left out."""
+    message = {
+        "kind": "manual",
+        "version": 1,
+        "event_id": event_id,
+        "aoi": mapping(TINY_AREA),
+        "post_start": NOTO_ORIGIN.isoformat(),
+        "tracks": ["A112"],
+        **fields,
+    }
+    stack.publish("earthquakes", {name: value for name, value in message.items() if value is not None})
+    stack.settle()
+
+
+def look(stack: Stack, event_id: str, step: timedelta = timedelta(hours=1)) -> None:
+    """Move the clock on and have one watch looked at, as the sweep does for all; what waits for a retry is tried again."""
+    stack.clock.set(stack.clock.now() + step)
+    stack.publish("watches", {"kind": "watch", "version": 1, "event_id": event_id})
+    stack.settle()
+
+
+def complete(stack: Stack, event_id: str, *, looks: int = 5) -> dict[str, bytes]:
+    """Look at a watch until its products are there, nothing waits for a retry and the watch knows; return them without the id."""
+    for _ in range(looks):
+        if results_of(stack, event_id, "detections/") and not waiting(stack):
+            break
+        look(stack, event_id)
+    look(stack, event_id)
+    return anonymous(stack, event_id)
+
+
+def later(stack: Stack, step: timedelta = timedelta(hours=1)) -> None:
+    """Move the clock on: the sweep looks at every watch, what waits for a retry is tried again."""
+    stack.go_to(stack.clock.now() + step)
+
+
+def results_of(stack: Stack, event_id: str, prefix: str = "") -> dict[str, bytes]:
+    """Return an event's objects of the results bucket."""
+    return {n: d for n, d in contents(stack, "results", prefix).items() if event_id in n.replace(".", "/").split("/")}
+
+
+def anonymous(stack: Stack, event_id: str) -> dict[str, bytes]:
+    """Return an event's products with its id taken out, to be held against another event's; the picture has it drawn in."""
+    return {
+        name.replace(event_id, "EVENT"): data.replace(event_id.encode(), b"EVENT")
+        for name, data in results_of(stack, event_id).items()
+        if not name.endswith((".png", ".html"))
+    }
+
+
+def status_of(stack: Stack, event_id: str) -> Any:
+    """Return an event's status document."""
+    return json.loads(stack.bucket("results").blob(f"status/{event_id}.json").download_as_bytes())
+
+
+def problems_of(stack: Stack, event_id: str) -> list[Any]:
+    """Return the permanent errors recorded for an event."""
+    return [json.loads(data) for data in contents(stack, "state", f"problems/{event_id}/").values()]
+
+
+def exports_of(stack: Stack, event_id: str) -> list[Any]:
+    """Return Earth Engine's tasks for an event, oldest first."""
+    tasks = stack.state_of("earth_engine")["operations"].values()
+    mine = [task for task in tasks if f"/shards/{event_id}/" in task["destination"]]
+    return sorted(mine, key=lambda task: task["metadata"]["createTime"])
+
+
+def waiting(stack: Stack) -> int:
+    """Return how many messages wait for a retry on the functions' subscriptions."""
+    subscriptions = stack.state_of("pubsub")["subscriptions"]
+    return sum(state["backlog"] for name, state in subscriptions.items() if "-to-" in name)
+
+
+def dead_letters(topic: str, wanted: int = 1) -> list[Any]:
+    """Pull the messages of a topic's dead-letter subscription: at least so many, or what has come within five seconds."""
+    messages: list[Any] = []
+    end = time.monotonic() + 5
+    with pubsub_v1.SubscriberClient() as subscriber:
+        path = subscriber.subscription_path(PROJECT, f"{topic}-dead-letter-inspect")
+        while len(messages) < wanted and time.monotonic() < end:
+            try:
+                received = subscriber.pull(subscription=path, max_messages=100, timeout=1).received_messages
+            except DeadlineExceeded:
+                continue
+            messages += [item.message for item in received]
+            if received:
+                subscriber.acknowledge(subscription=path, ack_ids=[item.ack_id for item in received])
+    return messages
