@@ -208,7 +208,8 @@ def report(verdicts: list[Verdict]) -> list[str]:
 
 def main() -> int:
     """Run the demo; return its exit code."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for sign in (signal.SIGINT, signal.SIGTERM):  # SIGINT is ignored in a process that a shell put in the background
+        signal.signal(sign, signal.default_int_handler)
     began = time.monotonic()
     lock = (BUILD / "demo.lock").open("w")
     try:
