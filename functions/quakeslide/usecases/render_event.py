@@ -22,7 +22,11 @@ from quakeslide.usecases.render_status import render_status
 from quakeslide.usecases.run import FIRST_STAGE, Detector, Run
 
 ATTEMPTS = 8  # swaps lost to others before the delivery is given back
-OUTCOMES = {"detections": "done", "processed, none found": "none_found", "could not look": "could_not_look"}  # as in `status/`
+OUTCOMES = {
+    "detections": "done",
+    "processed, none found": "none_found",
+    "could not look": "could_not_look",
+}  # as in `status/`
 JSON, GEOJSON, HTML = "application/json", "application/geo+json", "text/html; charset=utf-8"
 
 
