@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import shapely
+from shapely.errors import ShapelyError
 from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 
@@ -182,8 +184,8 @@ def parse(envelope: Envelope) -> Message:
     if envelope.attributes.get("eventType") and "kind" not in envelope.attributes:
         return _shard_written(envelope.attributes)
     try:
-        body = json.loads(envelope.raw)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        body = json.loads(envelope.raw, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:  # also numbers of 5000 digits and a thousand brackets
         raise MalformedMessage(f"message {envelope.message_id} on {envelope.topic}: no JSON ({error})") from error
     if not isinstance(body, dict):
         raise MalformedMessage(f"message {envelope.message_id} on {envelope.topic}: no JSON object")
@@ -200,6 +202,11 @@ def parse(envelope: Envelope) -> Message:
         raise MalformedMessage(f"message {envelope.message_id} ({kind}): field {error} is missing") from error
     except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise MalformedMessage(f"message {envelope.message_id} ({kind}): {error}") from error
+
+
+def _refuse_constant(word: str) -> float:
+    """Python reads NaN and Infinity, JSON does not; a magnitude that is no number must not get in."""
+    raise ValueError(f"{word} is no number in JSON")
 
 
 def instant(text: Any) -> datetime:
@@ -231,13 +238,16 @@ def area(geojson: Any) -> BaseGeometry:
         geojson = geojson["geometry"]
     if not isinstance(geojson, dict) or geojson.get("type") not in ("Polygon", "MultiPolygon"):
         raise ValueError("an area must be a GeoJSON Polygon or MultiPolygon in lon/lat degrees")
-    geometry = shape(geojson)
+    try:
+        geometry = shape(geojson)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, ShapelyError) as error:
+        raise ValueError(f"the area's coordinates are no polygon's ({error})") from error
     if geometry.is_empty or not geometry.is_valid:
         raise ValueError("the area's polygon is empty or crosses itself")
     west, south, east, north = geometry.bounds
     if not (-360 <= west < east <= 360 and -90 <= south < north <= 90):
         raise ValueError(f"the area's bounds {geometry.bounds} are not lon/lat degrees")
-    if sum(len(part.exterior.coords) for part in getattr(geometry, "geoms", [geometry])) > MAX_VERTICES:
+    if shapely.get_num_coordinates(geometry) > MAX_VERTICES:
         raise ValueError(f"the area has more than {MAX_VERTICES} vertices")
     return geometry
 
@@ -263,7 +273,9 @@ def _announced(body: dict[str, Any]) -> Announced:
 
 
 def _manual(body: dict[str, Any]) -> Manual:
-    tracks, stages = body.get("tracks"), body.get("stages")
+    tracks, stages, force = body.get("tracks"), body.get("stages"), body.get("force", False)
+    if not isinstance(force, bool):
+        raise ValueError(f"force must be true or false, not {force!r}")
     return Manual(
         event_id=_event_id(body),
         aoi=area(body["aoi"]) if body.get("aoi") is not None else None,
@@ -271,19 +283,22 @@ def _manual(body: dict[str, Any]) -> Manual:
         stages=tuple(Stage.parse(text) for text in stages) if stages is not None else None,
         post_start=instant(body["post_start"]) if body.get("post_start") is not None else None,
         pre_end=instant(body["pre_end"]) if body.get("pre_end") is not None else None,
-        force=bool(body.get("force", False)),
+        force=force,
     )
 
 
 def _rescan(body: dict[str, Any]) -> Rescan:
     if not object_names.HEX_ID.fullmatch(body["composite_id"]):
         raise ValueError(f"composite_id {body['composite_id']!r} is not twelve hex digits")
+    nonce = body.get("force_nonce")
+    if not isinstance(nonce, str | None):
+        raise ValueError(f"force_nonce {nonce!r} is no text")
     return Rescan(
         event_id=_event_id(body),
         track=Track.parse(body["track"]),
         stage=Stage.parse(body["stage"]),
         composite_id=body["composite_id"],
-        force_nonce=body.get("force_nonce"),
+        force_nonce=nonce,
     )
 
 

@@ -37,14 +37,15 @@ class Settings:
         wrong: list[str] = []
         for item in fields(cls):
             name = item.metadata["env"]
+            if item.default is MISSING and not environ.get(name):
+                wrong.append(f"{name} is missing ({item.metadata['meaning']})")
+                continue
             if name not in environ:
-                if item.default is MISSING:
-                    wrong.append(f"{name} is missing ({item.metadata['meaning']})")
                 continue
             try:
                 values[item.name] = _convert(environ[name], item.type)
             except ValueError:
-                wrong.append(f"{name}={environ[name]!r} is no {item.type} ({item.metadata['meaning']})")
+                wrong.append(f"{name}={environ[name]!r} is no {type_name(item.type)} ({item.metadata['meaning']})")
         if wrong:
             raise ValueError("settings: " + "; ".join(wrong))
         return cls(**values)
@@ -57,6 +58,11 @@ class Settings:
         """
         pairs = dict(pair.split("=", 1) for pair in self.dead_letters.split(",") if "=" in pair)
         return pairs[topic]
+
+
+def type_name(kind: Any) -> str:
+    """Return a field's type in a word."""
+    return str(getattr(kind, "__name__", kind))
 
 
 def _convert(text: str, kind: Any) -> Any:

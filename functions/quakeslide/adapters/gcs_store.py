@@ -68,7 +68,8 @@ class GcsStore:
             try:
                 self._bucket.blob(name).delete()
             except api.NotFound:
-                return
+                if not self._bucket.exists():
+                    raise StoreUnavailable(f"bucket {self.bucket_name} is not there (deleting {name})") from None
 
     def list(self, prefix: str) -> Iterator[Listed]:
         """Yield the objects under a prefix in name order."""

@@ -3,14 +3,14 @@
 import json
 from typing import Any
 
-from shapely.geometry import mapping, shape
+from shapely.geometry import mapping
 
 from quakeslide.domain.composite import MISSING, Composite
 from quakeslide.domain.lattice import Lattice, Rectangle
 from quakeslide.domain.object_names import checked_event_id
 from quakeslide.domain.sentinel1 import OrbitPass, Polarisation, Stage, Track
 from quakeslide.errors import LyingManifest
-from quakeslide.messages import instant
+from quakeslide.messages import area, instant
 
 VERSION = 1
 
@@ -78,7 +78,7 @@ def read_manifest(data: bytes, name: str) -> Composite:
             shard_px=int(body["shard_px"]),
             t0=instant(body["t0"]),
             post_start=instant(body["post_start"]),
-            aoi=shape(body["aoi"]),
+            aoi=area(body["aoi"]),
             aoi_source=body["aoi_source"],
             weak_pre=body["weak_pre"],
             place=body["place"],
@@ -89,12 +89,15 @@ def read_manifest(data: bytes, name: str) -> Composite:
             "orbit_pass": (OrbitPass(body["orbit_pass"]), composite.track.orbit_pass),
             "bands": (body["bands"], list(composite.bands)),
             "missing": (body["missing"], MISSING),
-            "shards": (body["shards"], [shard.name for shard in composite.shards()]),
         }
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        shards = body["shards"]
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         reason = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
         raise LyingManifest(f"{name}: {reason}") from error
     for field, (said, follows) in claims.items():
         if said != follows:
             raise LyingManifest(f"{name}: {field} is {said!r}, but the rest of the manifest gives {follows!r}")
+    expected = [shard.name for shard in composite.shards()]  # only now: a rectangle that lies may have billions
+    if shards != expected:
+        raise LyingManifest(f"{name}: shards is {shards!r}, but the rest of the manifest gives {expected!r}")
     return composite

@@ -81,6 +81,9 @@ def open_envelope(event: CloudEventLike) -> Envelope:
     message = event.data.get("message") if isinstance(event.data, dict) else None
     if topic is None or not isinstance(message, dict):
         raise ValueError(f"no Pub/Sub push: source {event['source']!r}; push endpoints end in /projects/P/topics/T")
+    for name in ("messageId", "publishTime"):
+        if name not in message:
+            raise ValueError(f"no Pub/Sub push: message without {name}")
     try:
         raw = base64.b64decode(message.get("data") or "", validate=True)
     except binascii.Error as error:
