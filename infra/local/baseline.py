@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import rasterio
 import shapely
+from affine import Affine
+from numpy.typing import NDArray
 from pyproj import Transformer
-from rasterio.merge import merge
 from scipy import ndimage
 from shapely.geometry import mapping
 
@@ -27,11 +28,7 @@ def baseline_detections(shards: list[Path], rule: Mapping[str, Any], aoi: shapel
         rule: `baseline_rule` of a model card.
         aoi: polygon in lon/lat; only windows centred in it count.
     """
-    with rasterio.open(shards[0]) as first:
-        band, crs, missing = first.descriptions.index(rule["band"]) + 1, first.crs, first.nodata
-    stack, grid = merge(shards, indexes=[band])
-    change = stack[0].astype(np.float64)
-    change[change == missing] = 0.0
+    change, grid, crs = _mosaic(shards, rule["band"])
     large = np.abs(ndimage.gaussian_filter(change, rule["smoothing_px"])) > rule["change_db"]
     windows = np.lib.stride_tricks.sliding_window_view(large, (WINDOW_PX, WINDOW_PX))[::STRIDE_PX, ::STRIDE_PX]
     share = windows.mean(axis=(2, 3))
@@ -52,3 +49,20 @@ def baseline_detections(shards: list[Path], rule: Mapping[str, Any], aoi: shapel
         box = shapely.transform(shapely.box(x, y - side, x + side, y), to_lonlat, interleaved=False)
         features.append({"type": "Feature", "properties": {"share": float(share[row, col])}, "geometry": mapping(box)})
     return {"type": "FeatureCollection", "features": features}
+
+
+def _mosaic(shards: list[Path], band: str) -> tuple[NDArray[np.float64], Affine, Any]:
+    """Return one band of all shards as one raster, 0 where missing, with its grid and CRS."""
+    parts = []
+    for path in shards:
+        with rasterio.open(path) as file:
+            pixels = file.read(file.descriptions.index(band) + 1).astype(np.float64)
+            pixels[pixels == file.nodata] = 0.0
+            parts.append((pixels, file.transform, file.crs))
+    side = parts[0][1].a
+    west, north = min(grid.c for _, grid, _ in parts), max(grid.f for _, grid, _ in parts)
+    places = [(round((north - grid.f) / side), round((grid.c - west) / side), pixels) for pixels, grid, _ in parts]
+    whole = np.zeros((max(r + p.shape[0] for r, _, p in places), max(c + p.shape[1] for _, c, p in places)))
+    for row, col, pixels in places:
+        whole[row : row + pixels.shape[0], col : col + pixels.shape[1]] = pixels
+    return whole, Affine(side, 0, west, 0, -side, north), parts[0][2]
