@@ -1,0 +1,254 @@
+"""The mutations: mistakes that were made, here or elsewhere, or that would show in no picture, and the tests that must notice each.
+
+`old` must occur exactly once in its file; where the code has moved on, the campaign says so instead of testing nothing. Selections are
+as narrow as they can be: each runs alone.
+"""
+
+from dataclasses import dataclass
+
+LIBRARY = "functions/quakeslide"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutation:
+    """One mistake.
+
+    Attributes:
+        name: what was done, in words.
+        file: where, from the repository's root.
+        old: exact text.
+        new: what it becomes.
+        tests: pytest node ids, of which at least one must fail.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+# Scenes found by date when the export starts, instead of those that were planned.
+_BY_DATE = """post=[
+                [scene.scene_id for scene in take]
+                for take in data_takes(
+                    __import__("quakeslide.adapters.earth_engine.archive", fromlist=["x"])
+                    .EarthEngineScenes()
+                    .scenes(composite.aoi, composite.post_start, composite.post_start + 12 * __import__("datetime").timedelta(1))
+                )
+            ]"""
+
+MUTATIONS = (
+    Mutation(
+        name="diff sign: pre minus post",
+        file=f"{LIBRARY}/adapters/earth_engine/expression.py",
+        old="difference = post.subtract(pre)",
+        new="difference = pre.subtract(post)",
+        tests=("tests/contract/test_exporter.py::test_medians_differences_counts_and_gaps_equal_numpy",),
+    ),
+    Mutation(
+        name="layover sign: slopes facing away are layover",
+        file=f"{LIBRARY}/adapters/earth_engine/expression.py",
+        old="is_layover = alpha_range.gte(theta)",
+        new="is_layover = alpha_range.multiply(-1).gte(theta)",
+        tests=(
+            "tests/contract/test_exporter.py::test_slopes_facing_the_sensor_are_layover_and_those_facing_away_shadow",
+        ),
+    ),
+    Mutation(
+        name="filter by date instead of explicit scene ids",
+        file=f"{LIBRARY}/adapters/earth_engine/exporter.py",
+        old="post=takes(composite.post_scenes)",
+        new=_BY_DATE,
+        tests=("tests/contract/test_exporter.py::test_medians_differences_counts_and_gaps_equal_numpy",),
+    ),
+    Mutation(
+        name="missing as 0 in the export",
+        file=f"{LIBRARY}/adapters/earth_engine/expression.py",
+        old="band.toFloat().unmask(MISSING, False)",
+        new="band.toFloat().unmask(0, False)",
+        tests=("tests/contract/test_exporter.py::test_medians_differences_counts_and_gaps_equal_numpy",),
+    ),
+    Mutation(
+        name="missing as 0 in the reader",
+        file=f"{LIBRARY}/adapters/geotiff.py",
+        old="| ~np.isfinite(band)] = np.nan",
+        new="| ~np.isfinite(band)] = 0",
+        tests=("tests/contract/test_geotiff.py::test_zero_is_a_value_and_missing_is_nan",),
+    ),
+    Mutation(
+        name="split by date instead of exact time",
+        file=f"{LIBRARY}/domain/readiness.py",
+        old="pre = [s for s in own if windows.pre_start <= s.start < windows.pre_end]",
+        new="pre = [s for s in own if windows.pre_start <= s.start and s.start.date() < windows.pre_end.date()]",
+        tests=("tests/unit/test_readiness.py::test_stacks_are_split_by_exact_time_not_by_date",),
+    ),
+    Mutation(
+        name="tracks mixed in one composite",
+        file=f"{LIBRARY}/domain/readiness.py",
+        old="for s in scenes if s.track == track and is_usable(s)",
+        new="for s in scenes if is_usable(s)",
+        tests=("tests/unit/test_readiness.py::test_order_repeats_and_other_tracks_do_not_matter",),
+    ),
+    Mutation(
+        name="final without waiting for the watermark",
+        file=f"{LIBRARY}/domain/readiness.py",
+        old="if is_over and is_covered and watermark - rules.margin > windows.post_until:",
+        new="if is_over and is_covered:",
+        tests=("tests/unit/test_readiness.py::test_final_needs_the_end_of_the_window_and_the_watermark_behind_it",),
+    ),
+    Mutation(
+        name="slices of one data-take counted as passes",
+        file=f"{LIBRARY}/domain/sentinel1.py",
+        old="SLICE_GAP = timedelta(minutes=5)",
+        new="SLICE_GAP = timedelta(seconds=5)",
+        tests=("tests/unit/test_sentinel1.py::test_slices_within_five_minutes_are_one_data_take",),
+    ),
+    Mutation(
+        name="row and column swapped in the raster's affine",
+        file=f"{LIBRARY}/domain/lattice.py",
+        old="""    x = lattice.origin_x + rectangle.col * lattice.pixel
+    y = lattice.origin_y - rectangle.row * lattice.pixel
+""",
+        new="""    x = lattice.origin_x + rectangle.row * lattice.pixel
+    y = lattice.origin_y - rectangle.col * lattice.pixel
+""",
+        tests=("tests/unit/test_lattice.py::test_affine_puts_rows_southwards_and_columns_eastwards",),
+    ),
+    Mutation(
+        name="row and column swapped in the windows of the area",
+        file=f"{LIBRARY}/domain/windows.py",
+        old="""    x = lattice.origin_x + (rectangle.col + half + STRIDE_PX * np.arange(cols)) * lattice.pixel
+    y = lattice.origin_y - (rectangle.row + half + STRIDE_PX * np.arange(rows)) * lattice.pixel
+""",
+        new="""    x = lattice.origin_x + (rectangle.row + half + STRIDE_PX * np.arange(cols)) * lattice.pixel
+    y = lattice.origin_y - (rectangle.col + half + STRIDE_PX * np.arange(rows)) * lattice.pixel
+""",
+        tests=("tests/unit/test_windows.py::test_window_belongs_to_the_area_if_its_centre_does",),
+    ),
+    Mutation(
+        name="flush edge dropped: the last rows of a foreign raster",
+        file=f"{LIBRARY}/domain/windows.py",
+        old="""    if tall < height:
+        strips.append(""",
+        new="""    if tall < 0:
+        strips.append(""",
+        tests=("tests/unit/test_windows.py::test_every_pixel_lies_in_a_window_and_no_window_leaves_the_raster",),
+    ),
+    Mutation(
+        name="shard off by one: a cell's lower neighbour forgotten",
+        file=f"{LIBRARY}/domain/composite.py",
+        old="if shard.row < row + height\n",
+        new="if shard.row < row + height - STRIDE_PX\n",
+        tests=("tests/unit/test_composite.py::test_shards_of_a_cell_hold_its_pixels_and_no_shard_is_needless",),
+    ),
+    Mutation(
+        name="cell off by one: windows of the next shard",
+        file=f"{LIBRARY}/domain/composite.py",
+        old="step = self.shard_px // STRIDE_PX\n",
+        new="step = self.shard_px // STRIDE_PX + 1\n",
+        tests=("tests/unit/test_composite.py::test_cell_pixels_are_those_of_its_windows",),
+    ),
+    Mutation(
+        name="composite named by the order of its scenes",
+        file=f"{LIBRARY}/domain/composite.py",
+        old="sorted(scene_ids), grid",
+        new="list(scene_ids), grid",
+        tests=("tests/unit/test_composite.py::test_id_does_not_depend_on_scene_order_or_shard_size",),
+    ),
+    Mutation(
+        name="NMS order ignored: lowest index instead of best score",
+        file=f"{LIBRARY}/domain/suppression.py",
+        old='return np.argsort(-scores, kind="stable")',
+        new="return np.arange(len(scores))",
+        tests=("tests/unit/test_suppression.py::test_lower_score_two_steps_away_stays",),
+    ),
+    Mutation(
+        name="valid fraction ignored: windows of guesswork are judged",
+        file=f"{LIBRARY}/usecases/score_cell.py",
+        old="may_score = answer.valid_fraction >= VALID_FRACTION_MIN",
+        new="may_score = answer.valid_fraction >= 0",
+        tests=("tests/unit/test_sabotage_gaps.py::test_window_with_too_few_pixels_is_not_judged",),
+    ),
+    Mutation(
+        name="412 ignored: a failed precondition taken for success",
+        file=f"{LIBRARY}/adapters/gcs_store.py",
+        old='return standing is not None and (standing.metadata or {}).get("write") == mark',
+        new="return standing is not None",
+        tests=("tests/contract/test_stores.py::test_create_writes_once[gcs]",),
+    ),
+    Mutation(
+        name="precondition dropped in the local Cloud Storage",
+        file="infra/local/storage/preconditions.py",
+        old="if self.generation_match is not None and self.generation_match != (generation or 0):",
+        new="if False:",
+        tests=("tests/contract/test_stores.py::test_of_twelve_concurrent_creates_one_wins[gcs]",),
+    ),
+    Mutation(
+        name="outbox skipped: acts without writing the intent",
+        file=f"{LIBRARY}/usecases/outbox.py",
+        old="if not state.create(name, pending, JSON):",
+        new="if state.read(name) is not None:",
+        tests=("tests/unit/test_outbox.py::test_intent_stands_written_while_it_is_acted_on",),
+    ),
+    Mutation(
+        name="outbox impatient: a pending intent is acted on at once",
+        file=f"{LIBRARY}/usecases/outbox.py",
+        old=' or now - datetime.fromisoformat(document["since"]) < PATIENCE',
+        new="",
+        tests=("tests/unit/test_outbox.py::test_who_comes_meanwhile_does_not_act",),
+    ),
+    Mutation(
+        name="dead letter swallowed when its topic does not answer",
+        file=f"{LIBRARY}/usecases/delivery.py",
+        old="        bus.publish(dead_letter_topic(",
+        new='        with __import__("contextlib").suppress(Exception): bus.publish(dead_letter_topic(',
+        tests=("tests/unit/test_delivery.py::test_dead_letter_that_cannot_be_published_is_raised",),
+    ),
+    Mutation(
+        name="permanent error taken for a transient one: redelivered for ever",
+        file=f"{LIBRARY}/telemetry.py",
+        old="            record(error, facts)\n",
+        new="            record(error, facts)\n            raise error\n",
+        tests=("tests/unit/test_delivery.py::test_permanent_error_is_written_once_shown_and_acknowledged",),
+    ),
+    Mutation(
+        name="latest pointer may go from final to provisional",
+        file=f"{LIBRARY}/usecases/render_event.py",
+        old='return bool(standing["finality"] == "final")',
+        new="return False",
+        tests=("tests/unit/test_merge_detections.py::test_pointer_never_goes_back_from_final",),
+    ),
+    Mutation(
+        name="subscribers told before the page is there",
+        file=f"{LIBRARY}/usecases/merge_detections.py",
+        old="    judgement = judge(run, final, detector.state)\n",
+        new="""    judgement = judge(run, final, detector.state)
+    detector.results.create(detections_name(run, final), dumps(detections_geojson(judgement)), GEOJSON)
+""",
+        tests=("tests/unit/test_detect_cells.py::test_notified_geojson_is_written_last",),
+    ),
+    Mutation(
+        name="a cell left to the handler of its first shard instead of its last: some are never scored",
+        file=f"{LIBRARY}/usecases/detect_cells.py",
+        old="return max((generations[name], name) for name in names)",
+        new="return min((generations[name], name) for name in names)",
+        tests=("tests/unit/test_detect_cells.py::test_each_cell_is_scored_once_however_shards_arrive",),
+    ),
+    Mutation(
+        name="a retried export reuses its request id",
+        file=f"{LIBRARY}/usecases/pursue_order.py",
+        old='uuid.uuid5(NAMESPACE, f"{composite.path}/{order.attempt}")',
+        new="uuid.uuid5(NAMESPACE, composite.path)",
+        tests=(
+            "tests/unit/test_advance_watch.py::test_failed_and_lost_exports_are_tried_three_times_with_new_request_ids",
+        ),
+    ),
+    Mutation(
+        name="SIMULATED left out of the GeoJSON",
+        file=f"{LIBRARY}/domain/report.py",
+        old='        "data_notice": composite.data_notice,\n',
+        new='        "data_notice": "",\n',
+        tests=("tests/unit/test_report.py::test_the_collection_names_model_scenes_and_notices",),
+    ),
+)
