@@ -97,6 +97,12 @@ class Platt:
         return 1 / (1 + np.exp(-(self.a * logit(score) + self.b)))
 
 
+def best_threshold(score: NDArray[np.floating], label: NDArray[np.floating]) -> float:
+    """Return the threshold, in steps of 0.01, with the greatest F1; the highest of equals."""
+    steps = np.arange(1, 100)[::-1] / 100
+    return float(max(steps, key=lambda threshold: count(score, label, threshold).f1))
+
+
 def logit(score: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return log(p / (1 - p)); scores are kept 1e-6 away from 0 and 1."""
     p = np.clip(np.asarray(score, np.float64), 1e-6, 1 - 1e-6)
@@ -139,8 +145,9 @@ def evaluate(model: keras.Model, dataset: Dataset, experiment: Experiment, basel
         thresholds, the interval of F1, the count of patches.
     """
     validation = dataset.select("validation", experiment.orbit_pass, experiment.bands, ratio=experiment.imbalance)
-    platt = fit_platt(predict(model, validation), validation.label)
-    evaluation: dict[str, Any] = {"threshold": THRESHOLD, "data": "simulated"}
+    known = predict(model, validation)
+    platt, balanced = fit_platt(known, validation.label), best_threshold(known, validation.label)
+    evaluation: dict[str, Any] = {"threshold": THRESHOLD, "validation_threshold": balanced, "data": "simulated"}
     test = dataset.select("test", experiment.orbit_pass, experiment.bands)
     unseen = dataset.select("unseen", experiment.orbit_pass, experiment.bands)
     samples = {"test": test} | {f"unseen_{e}": unseen.only(unseen.event == e) for e in dict.fromkeys(unseen.event)}
@@ -152,6 +159,7 @@ def evaluate(model: keras.Model, dataset: Dataset, experiment: Experiment, basel
             "landslides": int(sample.label.sum()),
             **count(score, sample.label).rounded(),
             "f1_95": f1_interval(score, sample),
+            "at_validation_threshold": count(score, sample.label, balanced).rounded(),
             "calibration_error": round(calibration_error(probability, sample.label), 4),
             "baseline": {
                 **count(base, sample.label, 0.5).rounded(),

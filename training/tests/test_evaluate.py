@@ -1,12 +1,18 @@
 """The measures against the paper's own numbers, the calibration and the baseline against known answers."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from training.baseline import Baseline, fit_baseline
 from training.dataset import Sample
-from training.evaluate import Platt, Scores, calibration_error, count, f1_interval, fit_platt, logit
+from training.evaluate import Platt, Scores, best_threshold, calibration_error, count, f1_interval, fit_platt, logit
 from training.experiments import BANDS, WINDOWS, Experiment, paper_grid, paper_models
+from training.export import read_card
+from training.simulator.events import EVENTS
+
+MODELS = Path(__file__).parents[2] / "serving" / "models"
 
 # Nava et al. 2026, Table 5: true positives, false positives, false negatives, true negatives -> precision, recall
 TABLE_5 = {
@@ -68,6 +74,11 @@ def test_calibration_recovers_known_parameters():
     assert found.prevalence == pytest.approx(label.mean(), abs=1e-5)
 
 
+def test_best_threshold_parts_landslides_from_background():
+    score, label = np.array([0.1, 0.2, 0.35, 0.33, 0.5]), np.array([0, 0, 1, 0, 1])
+    assert best_threshold(score, label) == pytest.approx(0.34)
+
+
 def test_calibration_without_landslides_is_refused():
     with pytest.raises(ValueError, match="landslides"):
         fit_platt(np.array([0.1, 0.2]), np.zeros(2))
@@ -122,3 +133,17 @@ def test_experiment_has_the_same_name_on_every_machine():
     assert experiment.id == "vv_vh_ascending_60_12-" + experiment.id[-8:]
     assert experiment.id == Experiment(polarisation="vv_vh", orbit_pass="ASCENDING").id
     assert experiment.id != Experiment(polarisation="vv_vh", orbit_pass="ASCENDING", seed=1).id
+
+
+@pytest.mark.parametrize("orbit_pass", ["ascending", "descending"])
+def test_demo_model_in_the_tree_says_what_it_is(orbit_pass):
+    folder = MODELS / f"vv_vh_{orbit_pass}_60_12"
+    card = read_card(folder)
+    assert card["name"] == folder.name
+    assert card["bands"] == list(BANDS["vv_vh"])
+    assert (card["filters"], card["variant"], card["threshold"], card["version"]) == (32, "published", 0.6, 1)
+    assert {EVENTS[name].role for name in card["training"]["events"]} == {"train"}
+    assert "not fit for operations" in card["data_notice"]
+    assert card["evaluation"]["data"] == "simulated"
+    assert 0 < card["evaluation"]["test"]["f1"] < 1
+    assert (folder / "weights.npz").stat().st_size < 3.4e6
