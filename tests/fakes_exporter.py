@@ -96,7 +96,7 @@ class MemoryExporter:
     operations: dict[str, Export] = field(default_factory=dict)
     requests: dict[str, str] = field(default_factory=dict)
     refusals: list[Exception] = field(default_factory=list)
-    outcome: ExportState = ExportState.SUCCEEDED
+    eecu_s: float = 0.0
 
     def start(self, composite: Composite, request_id: str) -> str:
         if self.refusals:
@@ -115,7 +115,9 @@ class MemoryExporter:
         """End what is running."""
         for name, export in self.operations.items():
             if export.state is ExportState.RUNNING:
-                self.operations[name] = Export(operation=name, state=outcome, message=message)
+                self.operations[name] = Export(
+                    operation=name, state=outcome, message=message, eecu_s=self.eecu_s, ran_s=60.0
+                )
 
     @property
     def started(self) -> list[Composite]:
@@ -270,7 +272,7 @@ class World:
 
     def detect(self, composite: Composite, finality: str, *, detections: int = 3, run_id: str = "0123456789ab") -> None:
         """Write products as the detector does: the pointer, then the detections."""
-        pointer = object_names.latest(composite.event_id, composite.track, composite.stage)
+        pointer = object_names.latest(composite.event_id, composite.track, composite.stage, composite.series)
         body = {
             "run_id": run_id, "finality": finality, "composite_id": composite.composite_id, "detections": detections,
             "support": f"support/{composite.path}", "outcome": "done" if detections else "none_found", "counts": {},
@@ -301,8 +303,9 @@ class World:
     def markers(self) -> list[str]:
         return [item.name for item in self.composites.list("manifests/") if item.name.endswith(".final.json")]
 
-    def row(self, track: Track = A069, stage: Stage = S60_12) -> dict[str, object]:
+    def row(self, track: Track = A069, stage: Stage = S60_12, series: str = "") -> dict[str, object]:
         """Return one row of the status."""
         document = render_status(EVENT, state=self.state, composites=self.composites, results=self.results)
-        (row,) = (r for r in document["tracks"] if (r["track"], r["stage"]) == (str(track), str(stage)))
+        wanted = (str(track), str(stage), series)
+        (row,) = (r for r in document["tracks"] if (r["track"], r["stage"], r["series"]) == wanted)
         return row

@@ -94,11 +94,20 @@ class ExportState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """An Earth Engine operation as followed; `message` is Earth Engine's own text on failure."""
+    """An Earth Engine operation as followed.
+
+    Attributes:
+        operation, state: its name and where it stands.
+        message: Earth Engine's own text on failure.
+        eecu_s: EECU seconds used so far.
+        ran_s: how long it has run, in seconds.
+    """
 
     operation: str
     state: ExportState
     message: str = ""
+    eecu_s: float = 0.0
+    ran_s: float = 0.0
 
 
 class CompositeExporter(Protocol):

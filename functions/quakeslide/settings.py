@@ -96,6 +96,14 @@ class ExportSettings(Settings):
     )
     stages: str = setting("STAGES", "ladder of stages, comma separated", default="60-12,60-24,60-48,60-60")
     shard_px: int = setting("SHARD_PX", "side of an export shard in px, a multiple of 256 up to 2048", default=2048)
+    eecu_hours_per_event: float = setting(
+        "EECU_HOURS_PER_EVENT",
+        "Earth Engine computing that the exports of one event may use; later ones wait",
+        default=200.0,
+    )
+    eecu_hours_per_day: float = setting(
+        "EECU_HOURS_PER_DAY", "likewise of all exports started on one day, UTC", default=500.0
+    )
     data_notice: str = setting("DATA_NOTICE", "sentence copied into every product, such as SIMULATED ...", default="")
 
 

@@ -12,9 +12,11 @@ import functions_framework
 import numpy as np
 import pytest
 import requests
+from click.testing import CliRunner, Result
 from google.cloud import pubsub_v1, storage
 from shapely.geometry import mapping
 
+from quakeslide.cli.main import main
 from tests.contract.earth_engine_service import PROJECT, EarthEngineService, wait_for
 from tests.contract.pubsub_service import ours
 from tests.contract.storage_service import StorageService, client_of
@@ -121,6 +123,52 @@ def test_malformed_message_goes_to_the_dead_letter_topic(function: Function) -> 
     (received,) = function.subscriber.pull(subscription=function.dead, max_messages=5, timeout=10).received_messages
     assert json.loads(received.message.data) == {"kind": "nonsense"}
     assert received.message.attributes["code"] == "malformed_message"
+
+
+def composite_by_hand(function: Function, *arguments: str) -> Result:
+    """Run the command; the fixture's environment names project, buckets and services."""
+    assert function.engine.process.poll() is None
+    hand = [
+        "composite",
+        "--event",
+        EVENT,
+        "--track",
+        "A069",
+        "--shard-px",
+        "256",
+        "--now",
+        f"{T0 + timedelta(days=11):%FT%TZ}",
+    ]
+    return CliRunner().invoke(main, [*hand, *arguments])
+
+
+def test_plan_by_hand_is_printed_without_exporting(function: Function) -> None:
+    body = {"kind": "manual", "event_id": EVENT, "aoi": mapping(ground_at(CORNER)), "post_start": T0.isoformat()}
+    assert function.push("earthquakes", body, T0 + timedelta(days=11), "manual") == 200
+    before = len(function.engine.state()["operations"])
+    result = composite_by_hand(function, "--stage", "60-12", "--plan")
+    assert result.exit_code == 0, result.output
+    assert "passes       3 before, 1 after" in result.output
+    assert "pixels       " in result.output
+    assert "EECU hours   " in result.output
+    assert len(function.engine.state()["operations"]) == before
+
+
+def test_composite_by_hand_is_exported(function: Function) -> None:
+    before = function.names("composites", "shards/")
+    result = composite_by_hand(function, "--stage", "120-12")  # none of the ladder's
+    assert result.exit_code == 0, result.output
+    operation = result.output.rpartition("exporting: ")[2].strip()
+    assert wait_for(operation)["metadata"]["state"] == "SUCCEEDED"
+    (manifest,) = function.names("composites", f"manifests/{EVENT}/A069/120-12/")
+    new = set(function.names("composites", "shards/")) - set(before)
+    assert sorted(new) == function.read("composites", manifest)["shards"]
+
+
+def test_composite_by_hand_refuses_what_cannot_be(function: Function) -> None:
+    assert composite_by_hand(function, "--stage", "60-13").exit_code == 2
+    result = composite_by_hand(function, "--stage", "60-12", "--track", "D001")
+    assert (result.exit_code, "D001 does not see" in result.output) == (1, True)
 
 
 def test_silent_engine_refuses_the_message(function: Function) -> None:

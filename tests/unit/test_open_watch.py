@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+from shapely.geometry import box
 
 from quakeslide.documents.ledger import LedgerEntry, read_entry, write_entry
 from quakeslide.domain import object_names
@@ -43,12 +44,28 @@ def test_revision_replaces_the_area_before_the_first_composite() -> None:
     assert (world.watch.aoi, world.watch.aoi_source, world.watch.magnitude) == (OTHER, "shakemap", 7.6)
 
 
-def test_revision_after_the_first_composite_changes_facts_but_not_the_area() -> None:
+def test_revision_after_the_first_composite_only_adds_area() -> None:
     world = planned()
-    world.announce(after(days=4), kind="revised", aoi=OTHER, aoi_source="shakemap", magnitude=7.6)
+    world.announce(after(days=4), kind="revised", aoi=SMALL, aoi_source="shakemap", magnitude=7.6)
     assert world.watch.aoi.equals(AOI)
     assert world.watch.magnitude == 7.6
     assert "the first area stays" in world.watch.notices[0]
+    world.announce(after(days=5), kind="revised", aoi=OTHER, aoi_source="shakemap", magnitude=7.6)
+    assert world.watch.aoi.equals(AOI)
+    (growth,) = world.watch.growths
+    assert growth.equals(OTHER.difference(AOI))
+    assert "grew by 99 km2" in world.watch.notices[1]
+    world.announce(after(days=6), kind="revised", aoi=OTHER.buffer(1e-4), aoi_source="shakemap", magnitude=7.6)
+    assert len(world.watch.growths) == 1  # a rim of 10 m is no news
+
+
+def test_origin_time_that_moves_by_seconds_makes_no_composite_anew() -> None:
+    world = planned()
+    before = world.watch.track_stages[0].orders
+    world.announce(after(days=4), kind="revised", time=T0 + timedelta(seconds=2))
+    world.elsewhere()
+    world.sweep_until(after(days=13), after(days=14), every=timedelta(hours=6))
+    assert [o.composite_id for o in world.watch.track_stages[0].orders] == [o.composite_id for o in before]
 
 
 def test_older_announcement_that_comes_late_changes_nothing() -> None:
@@ -66,11 +83,20 @@ def test_manual_area_replaces_the_events_own_and_stays() -> None:
     assert (world.watch.aoi, world.watch.aoi_source, world.watch.stages) == (SMALL, "manual", (S60_24,))
 
 
-def test_manual_area_after_the_first_composite_is_noted_not_taken() -> None:
+def test_manual_area_after_the_first_composite_only_adds() -> None:
     world = planned()
     world.send(Manual(event_id=EVENT, aoi=OTHER), after(days=4))
     assert world.watch.aoi.equals(AOI)
-    assert "the first one stays" in world.watch.notices[0]
+    assert world.watch.whole_area.equals(OTHER)
+    assert world.watch.aoi_source == "manual"
+
+
+def test_area_beyond_the_antimeridian_is_cut_there() -> None:
+    world = World()
+    world.send(Manual(event_id=QUIET, aoi=box(179.5, -17, 180.5, -16), post_start=T0), after(days=1))
+    kept = find_watch(world.state, QUIET)
+    assert kept is not None
+    assert kept.watch.aoi.equals(box(179.5, -17, 180, -16).union(box(-180, -17, -179.5, -16)))
 
 
 def test_manual_message_that_overtakes_the_announcement_comes_again() -> None:
@@ -145,6 +171,33 @@ def test_merged_event_goes_on_elsewhere() -> None:
     world.announce()
     world.send(Merged(event_id=EVENT, into="us7000abcd"), after(hours=1))
     assert (world.watch.standing, world.watch.reason) == (Standing.CANCELLED, "it goes on under us7000abcd")
+
+
+def test_merged_event_hands_over_what_people_asked_for() -> None:
+    world, into = World(), "us7000abcd"
+    world.history(A069, first_post=timedelta(days=1.4))
+    world.announce()
+    world.send(Manual(event_id=EVENT, aoi=SMALL, tracks=(A069,)), after(hours=1))
+    world.announce(after(hours=2), event_id=into)
+    for _ in range(2):
+        world.send(Merged(event_id=EVENT, into=into), after(days=3), message_id="merged")
+    kept = find_watch(world.state, into)
+    assert kept is not None
+    assert (kept.watch.standing, kept.watch.aoi, kept.watch.tracks) == (Standing.OPEN, SMALL, (A069,))
+    assert kept.watch.notices == (
+        f"{EVENT} turned out to be the same earthquake; what was made for it stays under that id.",
+    )
+    assert [c.event_id for c in world.exporter.started] == [into]
+    assert world.row()["text"] == f"cancelled: it goes on under {into}"
+
+
+def test_event_merged_into_one_that_has_no_watch_goes_on_there_on_its_lattice() -> None:
+    world, into = planned(), "us7000abcd"
+    world.send(Merged(event_id=EVENT, into=into), after(days=4))
+    kept = find_watch(world.state, into)
+    assert kept is not None
+    assert kept.watch.lattice == world.watch.lattice is not None
+    assert [c.event_id for c in world.exporter.started] == [EVENT, into]
 
 
 def test_same_message_takes_effect_once() -> None:

@@ -1,10 +1,11 @@
-"""`quakeslide`: judge a file, trigger an event, follow results."""
+"""`quakeslide`: judge a file, trigger an event, build a composite, follow results."""
 
 from typing import Any
 
 import click
 
 from quakeslide import __version__
+from quakeslide.cli.composite import composite
 from quakeslide.cli.detect import detect
 from quakeslide.cli.follow import follow
 from quakeslide.cli.trigger import trigger
@@ -51,6 +52,7 @@ def main() -> None:
     """Everything is in the subcommands."""
 
 
+main.add_command(composite)
 main.add_command(detect)
 main.add_command(trigger)
 main.add_command(follow)

@@ -50,6 +50,7 @@ def write_manifest(composite: Composite) -> bytes:
         "aoi": mapping(composite.aoi),
         "aoi_source": composite.aoi_source,
         "data_notice": composite.data_notice,
+        "series": composite.series,
     }
     return json.dumps(document, sort_keys=True, indent=1, allow_nan=False).encode()
 
@@ -83,6 +84,7 @@ def read_manifest(data: bytes, name: str) -> Composite:
             weak_pre=body["weak_pre"],
             place=body["place"],
             data_notice=body["data_notice"],
+            series=body["series"],
         )
         claims = {
             "composite_id": (body["composite_id"], composite.composite_id),

@@ -9,7 +9,7 @@ from shapely.geometry import mapping, shape
 from quakeslide.domain.lattice import Lattice
 from quakeslide.domain.readiness import Readiness
 from quakeslide.domain.sentinel1 import Stage, Track
-from quakeslide.domain.watch import Force, Order, Standing, Step, TrackStage, Watch
+from quakeslide.domain.watch import Force, LaterTime, Order, Standing, Step, TrackStage, Watch
 
 VERSION = 1
 
@@ -30,6 +30,10 @@ def write_watch(watch: Watch) -> bytes:
         "pre_end": _text(watch.pre_end),
         "tracks": None if watch.tracks is None else [str(track) for track in watch.tracks],
         "stages": None if watch.stages is None else [str(stage) for stage in watch.stages],
+        "growths": [mapping(growth) for growth in watch.growths],
+        "later_times": [
+            {"pre_end": t.pre_end.isoformat(), "post_start": t.post_start.isoformat()} for t in watch.later_times
+        ],
         "lattice": lattice
         and {"crs": lattice.crs, "origin_x": lattice.origin_x, "origin_y": lattice.origin_y, "pixel": lattice.pixel},
         "standing": watch.standing.value,
@@ -58,6 +62,11 @@ def read_watch(data: bytes) -> Watch:
         pre_end=_instant(body["pre_end"]),
         tracks=None if body["tracks"] is None else tuple(Track.parse(text) for text in body["tracks"]),
         stages=None if body["stages"] is None else tuple(Stage.parse(text) for text in body["stages"]),
+        growths=tuple(shape(growth) for growth in body.get("growths", ())),
+        later_times=tuple(
+            LaterTime(pre_end=datetime.fromisoformat(t["pre_end"]), post_start=datetime.fromisoformat(t["post_start"]))
+            for t in body.get("later_times", ())
+        ),
         lattice=Lattice(**body["lattice"]) if body["lattice"] else None,
         standing=Standing(body["standing"]),
         reason=body["reason"],
@@ -75,6 +84,7 @@ def _of_track_stage(item: TrackStage) -> dict[str, Any]:
     return {
         "track": str(item.track),
         "stage": str(item.stage),
+        "series": item.series,
         "readiness": item.readiness.value,
         "coverage": item.coverage,
         "share": item.share,
@@ -94,6 +104,8 @@ def _of_track_stage(item: TrackStage) -> dict[str, Any]:
                 "operation": order.operation,
                 "driven_at": _text(order.driven_at),
                 "redrives": order.redrives,
+                "eecu_s": order.eecu_s,
+                "export_s": order.export_s,
                 "text": order.text,
             }
             for order in item.orders
@@ -108,6 +120,7 @@ def _track_stage(body: dict[str, Any]) -> TrackStage:
     return TrackStage(
         track=Track.parse(body["track"]),
         stage=Stage.parse(body["stage"]),
+        series=body.get("series", ""),
         readiness=Readiness(body["readiness"]),
         coverage=body["coverage"],
         share=body["share"],

@@ -2,7 +2,7 @@
 
 From a ShakeMap grid where there is one: MMI VI and more, the intensity from which earthquake-induced landslides become common
 (Keefer 1984, Geol. Soc. Am. Bull. 95, 406-421, gives VI as the usual least intensity). Else a radius about the epicentre as the ARIA
-project's trigger has it: (M - 5) / 2 * 150 km.
+project's trigger has it: (M - 5) / 2 * 150 km. Both are cut to land: there are no landslides to be seen under the sea.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,8 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import Geod
 from shapely.geometry.base import BaseGeometry
+
+from quakeslide.domain.land import on_land
 
 GEOD = Geod(ellps="WGS84")
 LEAST_MMI = 6.0
@@ -41,10 +43,14 @@ class ShakeGrid:
     mmi: NDArray[np.float32]
 
     def __post_init__(self) -> None:
-        if self.mmi.ndim != 2 or 0 in self.mmi.shape or self.step_lon <= 0 or self.step_lat <= 0:
+        if self.mmi.ndim != 2 or 0 in self.mmi.shape or not (self.step_lon > 0 and self.step_lat > 0):
             raise ValueError(
                 f"a shaking grid of shape {self.mmi.shape}, steps {self.step_lon}, {self.step_lat} is no grid"
             )
+        south = self.north - (self.mmi.shape[0] - 1) * self.step_lat
+        east = self.west + (self.mmi.shape[1] - 1) * self.step_lon
+        if not (-90 <= south <= self.north <= 90 and -360 <= self.west <= east <= 360 and east - self.west <= 180):
+            raise ValueError(f"a shaking grid over {self.west}..{east}, {south}..{self.north} is not on the globe")
 
 
 def area_km2(area: BaseGeometry) -> float:
@@ -53,24 +59,43 @@ def area_km2(area: BaseGeometry) -> float:
 
 
 def area_from_shaking(grid: ShakeGrid) -> tuple[BaseGeometry, float] | None:
-    """Return the area shaken at MMI VI and more, with the threshold used; None where nothing was.
+    """Return the land shaken at MMI VI and more, with the threshold used; None where no land was.
 
-    Larger than MAX_AREA_KM2, the threshold rises by steps of 0.1 until the strongest shaking fits.
+    Where that is more than MAX_AREA_KM2, the threshold rises by steps of 0.1 until the strongest shaking fits.
     """
     strongest = float(np.nanmax(grid.mmi)) if np.isfinite(grid.mmi).any() else 0.0
-    threshold = LEAST_MMI
-    while threshold <= strongest:
-        area = _polygon_over(grid, threshold)
-        if area_km2(area) <= MAX_AREA_KM2:
-            return area, threshold
-        threshold = round(threshold + MMI_STEP, 1)
-    return None
+    steps = int(np.floor((strongest - LEAST_MMI) / MMI_STEP + 1e-6))
+    if steps < 0:
+        return None
+    low, high = 0, steps  # the area shrinks as the threshold rises: search for the first that fits
+    while low < high:
+        middle = (low + high) // 2
+        if area_km2(land_shaken(grid, LEAST_MMI + middle * MMI_STEP)) <= MAX_AREA_KM2:
+            high = middle
+        else:
+            low = middle + 1
+    threshold = round(LEAST_MMI + low * MMI_STEP, 1)
+    area = land_shaken(grid, threshold)
+    return None if area.is_empty or area_km2(area) > MAX_AREA_KM2 else (area, threshold)
+
+
+def land_shaken(grid: ShakeGrid, mmi: float) -> BaseGeometry:
+    """Return the land shaken at an intensity and more; empty where none was."""
+    return on_land(_polygon_over(grid, round(mmi, 6)))
+
+
+def land_about(lon: float, lat: float, magnitude: float) -> tuple[BaseGeometry, float]:
+    """Return the land within the radius that the magnitude gives, and the radius in km; empty where there is none."""
+    area, radius_km = area_from_radius(lon, lat, magnitude)
+    return on_land(area), radius_km
 
 
 def _polygon_over(grid: ShakeGrid, threshold: float) -> BaseGeometry:
     """Return the pixels at or over a threshold as one polygon: runs along each row, dissolved, staircase smoothed."""
     over = np.nan_to_num(grid.mmi, nan=-1.0) >= threshold
     padded = np.pad(over, ((0, 0), (1, 1)))
+    if not over.any():
+        return shapely.Polygon()
     change = np.diff(padded.astype(np.int8), axis=1)
     rows, starts = np.nonzero(change == 1)
     _, ends = np.nonzero(change == -1)
@@ -79,7 +104,7 @@ def _polygon_over(grid: ShakeGrid, threshold: float) -> BaseGeometry:
     north = grid.north - (rows - 0.5) * grid.step_lat
     boxes = shapely.box(west, north - grid.step_lat, east, north)
     smooth = shapely.simplify(shapely.union_all(boxes), max(grid.step_lon, grid.step_lat) / 2)
-    return _on_the_globe(shapely.make_valid(smooth))
+    return on_the_globe(shapely.make_valid(smooth))
 
 
 def area_from_radius(lon: float, lat: float, magnitude: float) -> tuple[BaseGeometry, float]:
@@ -91,15 +116,15 @@ def area_from_radius(lon: float, lat: float, magnitude: float) -> tuple[BaseGeom
         np.full(CIRCLE_POINTS, lon), np.full(CIRCLE_POINTS, lat), azimuths, np.full(CIRCLE_POINTS, radius_km * 1000)
     )
     unwrapped = lon + (np.asarray(lons) - lon + 180.0) % 360.0 - 180.0
-    return _on_the_globe(shapely.Polygon(np.column_stack([unwrapped, lats]))), radius_km
+    return on_the_globe(shapely.Polygon(np.column_stack([unwrapped, lats]))), radius_km
 
 
-def _on_the_globe(area: BaseGeometry) -> BaseGeometry:
+def on_the_globe(area: BaseGeometry) -> BaseGeometry:
     """Split an area that reaches over the antimeridian, so that all its longitudes are within 180 degrees."""
     west, _, east, _ = area.bounds
     if west >= -180 and east <= 180:
         return area
     parts = getattr(area, "geoms", [area])
-    fixed = [antimeridian.fix_polygon(part) for part in parts if part.geom_type == "Polygon"]
+    fixed = [antimeridian.fix_polygon(part, great_circle=False) for part in parts if part.geom_type == "Polygon"]
     whole: BaseGeometry = shapely.union_all(fixed)
     return whole

@@ -13,6 +13,7 @@ from typing import Any
 
 from shapely.geometry.base import BaseGeometry
 
+from quakeslide.domain import object_names
 from quakeslide.domain.lattice import STRIDE_PX, WINDOW_PX, Lattice, Rectangle
 from quakeslide.domain.sentinel1 import Polarisation, Stage, Track
 
@@ -47,12 +48,16 @@ def composite_id(
     lattice: Lattice,
     rectangle: Rectangle,
     post_start: datetime,
+    series: str = "",
 ) -> str:
     """Name a composite by what it is about; the same inputs give the same id in any process, at any time."""
     grid = [lattice.crs, lattice.origin_x, lattice.origin_y, lattice.pixel]
     box = [rectangle.row, rectangle.col, rectangle.height, rectangle.width]
     start = post_start.isoformat()
-    return digest(str(track), str(stage), sorted(scene_ids), grid, box, start, EXPRESSION_VERSION)
+    further = (
+        [series] if series else []
+    )  # growths may share a rectangle, later times may share everything but the split
+    return digest(str(track), str(stage), sorted(scene_ids), grid, box, start, EXPRESSION_VERSION, *further)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +122,8 @@ class Composite:
         weak_pre: fewer than three pre-event passes.
         place: the earthquake in words, for titles.
         data_notice: copied into every product, `SIMULATED ...` in the demo.
+        series: composites of one series supersede one another; empty for the event's first area and time, `g1` for a growth of
+            the area, `w1` for a later start of the post-event stack, `w1g1` for both.
     """
 
     event_id: str
@@ -135,8 +142,11 @@ class Composite:
     weak_pre: bool
     place: str
     data_notice: str
+    series: str = ""
 
     def __post_init__(self) -> None:
+        if not object_names.SERIES.fullmatch(self.series):
+            raise ValueError(f"{self.series!r} is no series; they are spelled like g1, w1 or w1g1")
         if self.shard_px % 256 or not 256 <= self.shard_px <= MAX_SHARD_PX:
             raise ValueError(f"shard size {self.shard_px} px is no multiple of 256 up to {MAX_SHARD_PX}")
         if not self.pre_scenes or not self.post_scenes:
@@ -152,6 +162,7 @@ class Composite:
             lattice=self.lattice,
             rectangle=self.rectangle,
             post_start=self.post_start,
+            series=self.series,
         )
 
     @property

@@ -67,6 +67,19 @@ def utm_zone(lon: float, lat: float) -> str:
     return f"EPSG:{(32600 if lat >= 0 else 32700) + zone}"
 
 
+def unwrapped(geometry: BaseGeometry) -> BaseGeometry:
+    """Return a lon/lat geometry in one piece where the antimeridian cuts it: its western longitudes become 180 to 360 degrees."""
+    west, _, east, _ = geometry.bounds
+    if east - west <= 180.0:
+        return geometry
+
+    def shift(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.column_stack([points[:, 0] % 360.0, points[:, 1]])
+
+    moved: BaseGeometry = shapely.transform(geometry, shift)
+    return moved
+
+
 def to_crs(geometry: BaseGeometry, crs: str) -> BaseGeometry:
     """Project a lon/lat geometry (degrees, WGS 84) into `crs`."""
     return _through(Transformer.from_crs("EPSG:4326", crs, always_xy=True), geometry)
@@ -91,7 +104,7 @@ def lattice_for(aoi: BaseGeometry) -> Lattice:
     Args:
         aoi: polygon in lon/lat degrees.
     """
-    centre = aoi.centroid
+    centre = unwrapped(aoi).centroid
     crs = utm_zone(centre.x, centre.y)
     west, _, _, north = to_crs(aoi, crs).bounds
     snap = STRIDE_PX * PIXEL_M

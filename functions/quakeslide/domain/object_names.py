@@ -9,6 +9,20 @@ from quakeslide.domain.sentinel1 import Stage, Track
 
 EVENT_ID = re.compile(r"[a-z][a-z0-9_]{2,40}")
 HEX_ID = re.compile(r"[0-9a-f]{12}")
+SERIES = re.compile(r"(w[1-9]\d{0,2})?(g[1-9]\d{0,2})?")  # see `watch.Series`
+
+
+def series_numbers(series: str) -> tuple[int, int]:
+    """Return the numbers of the later time and of the growth, 0 for the first.
+
+    Raises:
+        ValueError: the text is no series.
+    """
+    match = SERIES.fullmatch(series)
+    if match is None:
+        raise ValueError(f"{series!r} is no series; they are spelled like g1, w1 or w1g1")
+    later, growth = match.groups()
+    return int((later or "w0")[1:]), int((growth or "g0")[1:])
 
 
 def checked_event_id(text: str) -> str:
@@ -43,6 +57,16 @@ def outbox(intent_id: str) -> str:
     if not re.fullmatch(r"[a-zA-Z0-9_.-]{1,200}", intent_id):
         raise ValueError(f"{intent_id!r} is no outbox id")
     return f"outbox/{intent_id}.json"
+
+
+def event_budget(event_id: str) -> str:
+    """What the exports of an event cost."""
+    return f"budget/events/{checked_event_id(event_id)}.json"
+
+
+def day_budget(day: str) -> str:
+    """What the exports of a day were estimated to cost; the day is spelled 2024-01-01."""
+    return f"budget/days/{day}.json"
 
 
 def problem(event_id: str, track: str, stage: str, code: str, problem_id: str) -> str:
@@ -83,9 +107,9 @@ def support(event_id: str, track: Track, stage: Stage, run_id: str, finality: st
     return f"support/{checked_event_id(event_id)}/{track}/{stage}/{run_id}-{finality}/{file}"
 
 
-def latest(event_id: str, track: Track, stage: Stage) -> str:
-    """Pointer to the newest products of a track's stage."""
-    return f"latest/{checked_event_id(event_id)}/{track}/{stage}.json"
+def latest(event_id: str, track: Track, stage: Stage, series: str = "") -> str:
+    """Pointer to the newest products of a track's stage; a series other than the first has one of its own."""
+    return f"latest/{checked_event_id(event_id)}/{track}/{stage}{'-' if series else ''}{series}.json"
 
 
 def status(event_id: str) -> str:

@@ -138,6 +138,7 @@ def look(
     watermark: datetime,
     now: datetime,
     rules: Rules = RULES,
+    takes_all: bool = False,
 ) -> Outlook:
     """Decide what can be done with one stage of one track.
 
@@ -149,6 +150,7 @@ def look(
         watermark: acquisition time of the newest scene in the whole archive.
         now: the trigger's own time.
         rules: thresholds.
+        takes_all: a provisional outlook too has every post-event pass.
     """
     own = list({s.scene_id: s for s in scenes if s.track == track and is_usable(s) and s.start <= now}.values())
     pre = [s for s in own if windows.pre_start <= s.start < windows.pre_end]
@@ -185,7 +187,7 @@ def look(
             return outlook(Readiness.NO_PRE, post)
         return outlook(Readiness.FINAL if is_covered else Readiness.PARTIAL, post)
     if is_covered:
-        return outlook(Readiness.PROVISIONAL, _first_complete_pass(post, seen, rules))
+        return outlook(Readiness.PROVISIONAL, post if takes_all else _first_complete_pass(post, seen, rules))
     return outlook(Readiness.WAITING, post)
 
 

@@ -4,9 +4,10 @@ A track is one viewing geometry and is never mixed with another in one composite
 read from the scene's metadata, never computed from its name.
 """
 
+import itertools
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -120,7 +121,27 @@ class Scene:
             raise ValueError(f"scene {self.scene_id} has a naive time")
 
 
+ORBITS = 175  # relative orbits of a repeat cycle
 SLICE_GAP = timedelta(minutes=5)  # slices of one data-take follow each other within seconds; opera-sds uses 5 min
+
+
+def joined_tracks(scenes: Iterable[Scene]) -> list[Scene]:
+    """Give the slices of one pass one track: near the equator a data-take can carry the relative orbits n and n + 1 (hyp3#2869).
+
+    Where two slices of one satellite and direction, less than 5 min apart, have neighbouring orbits, every scene of the later orbit
+    counts as one of the earlier. Neighbouring orbits are otherwise flown 99 min and 25 degrees of longitude apart.
+    """
+    listed = list(scenes)
+    earlier: dict[Track, Track] = {}
+    in_time = sorted(listed, key=lambda s: (s.track.orbit_pass, s.platform, s.start))
+    for one, other in itertools.pairwise(in_time):
+        if (one.track.orbit_pass, one.platform) != (other.track.orbit_pass, other.platform):
+            continue
+        for first, second in ((one.track, other.track), (other.track, one.track)):
+            follows = second.relative_orbit == first.relative_orbit % ORBITS + 1
+            if follows and other.start - one.start < SLICE_GAP:
+                earlier[second] = first
+    return [replace(scene, track=earlier.get(scene.track, scene.track)) for scene in listed]
 
 
 def data_takes(scenes: Iterable[Scene]) -> list[list[Scene]]:

@@ -8,16 +8,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+import shapely
 from shapely.geometry.base import BaseGeometry
 
+from quakeslide.domain.aoi import area_km2
 from quakeslide.domain.lattice import Lattice
-from quakeslide.domain.readiness import Readiness
+from quakeslide.domain.readiness import SETTLING, Readiness
 from quakeslide.domain.sentinel1 import Stage, Track
 
 MESSAGES_KEPT = 100  # ids of handled messages that a watch remembers
 MAX_ATTEMPTS = 3
 MAX_REDRIVES = 5
 PATIENCE = timedelta(minutes=15)  # products should be there so long after the export succeeded
+LEAST_GROWTH_KM2 = 1.0  # smaller growth of the area is no news; a window covers 0.4 km2
+SHOCK_STEP = 0.5  # a later shock this much weaker at most sets off landslides of its own
+LONGEST_POST = timedelta(days=60)  # the longest post-event stack of the paper's Table 3
 
 
 class Standing(StrEnum):
@@ -50,6 +55,7 @@ class Order:
         attempt: counts exports of it, from 1; `attempts_allowed`: when to give up.
         operation: Earth Engine's name of the running or last export.
         driven_at: when the export was seen to have succeeded, or a rescan was sent last.
+        eecu_s, export_s: what the exports of it used, in EECU seconds, and how long they ran, in seconds, over all attempts.
         redrives: rescans sent because products were missing.
         text: what went wrong last.
     """
@@ -64,6 +70,8 @@ class Order:
     operation: str | None = None
     driven_at: datetime | None = None
     redrives: int = 0
+    eecu_s: float = 0.0
+    export_s: float = 0.0
     text: str = ""
 
     @property
@@ -79,9 +87,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackStage:
-    """One stage of one track.
+    """One stage of one track, in one series.
 
     Attributes:
+        series: which composites supersede one another, see `Series`.
         readiness, coverage, share, n_pre, n_post, post_until: as last looked at.
         orders: composites in the order they were planned.
         is_frozen: no scene can change it any more.
@@ -95,6 +104,7 @@ class TrackStage:
     n_pre: int
     n_post: int
     post_until: datetime
+    series: str = ""
     orders: tuple[Order, ...] = ()
     is_frozen: bool = False
 
@@ -136,6 +146,31 @@ class Force:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """What composites of one area and one time are about: they supersede one another, those of other series stand beside them.
+
+    Attributes:
+        name: empty for the first area and time; `g1` for the first growth of the area, `w1` for the first later time, `w1g1` for both.
+        area: land to look at, lon/lat degrees; areas of different growths do not overlap.
+        pre_end: end of the pre-event stack.
+        post_start: start of the post-event stack.
+    """
+
+    name: str
+    area: BaseGeometry
+    pre_end: datetime
+    post_start: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaterTime:
+    """Another split of the scenes into before and after: a later shock, or a person's wish once composites were ordered."""
+
+    pre_end: datetime
+    post_start: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
     """An earthquake under observation.
 
@@ -147,6 +182,8 @@ class Watch:
         aoi_source: `manual`, `shakemap` or `radius`.
         post_start, pre_end: None = t0.
         tracks, stages: None = all of them.
+        growths: what the area grew by after a composite was ordered, without what was there before.
+        later_times: other splits of the scenes, each with composites of its own.
         lattice: chosen when the first composite is planned, then fixed.
         standing, reason: why it ended.
         told_at: publish time of the newest announcement or cancellation that was heeded.
@@ -168,6 +205,8 @@ class Watch:
     pre_end: datetime | None = None
     tracks: tuple[Track, ...] | None = None
     stages: tuple[Stage, ...] | None = None
+    growths: tuple[BaseGeometry, ...] = ()
+    later_times: tuple[LaterTime, ...] = ()
     lattice: Lattice | None = None
     standing: Standing = Standing.OPEN
     reason: str = ""
@@ -194,14 +233,79 @@ class Watch:
         """A composite was ordered: area and lattice are fixed."""
         return any(item.orders for item in self.track_stages)
 
-    def find(self, track: Track, stage: Stage) -> TrackStage | None:
-        """Return one stage of one track."""
-        return next((item for item in self.track_stages if (item.track, item.stage) == (track, stage)), None)
+    @property
+    def whole_area(self) -> BaseGeometry:
+        """The first area and all that was added."""
+        return shapely.union_all([self.aoi, *self.growths])
+
+    @property
+    def series(self) -> list[Series]:
+        """Every area at every time, the first ones first."""
+        times = [LaterTime(pre_end=self.pre_finish, post_start=self.post_begin), *self.later_times]
+        return [
+            Series(
+                name=(f"w{later}" if later else "") + (f"g{growth}" if growth else ""),
+                area=area,
+                pre_end=time.pre_end,
+                post_start=time.post_start,
+            )
+            for later, time in enumerate(times)
+            for growth, area in enumerate([self.aoi, *self.growths])
+        ]
+
+    @property
+    def eecu_s(self) -> float:
+        """What all exports of the event used so far, in EECU seconds."""
+        return sum(order.eecu_s for item in self.track_stages for order in item.orders)
+
+    @property
+    def export_s(self) -> float:
+        """How long all exports of the event ran, in seconds."""
+        return sum(order.export_s for item in self.track_stages for order in item.orders)
+
+    def growing_to(self, area: BaseGeometry) -> "Watch":
+        """Return the watch with what a new area adds; what it leaves out stays under observation."""
+        added = shapely.difference(area, self.whole_area)
+        pieces = [piece for piece in getattr(added, "geoms", [added]) if piece.geom_type == "Polygon"]
+        news = shapely.union_all([piece for piece in pieces if area_km2(piece) >= LEAST_GROWTH_KM2])
+        if news.is_empty:
+            return self.noting("The area was revised after the first composite was ordered; the first area stays.")
+        grown = replace(self, growths=(*self.growths, news))
+        return grown.noting(
+            f"The area grew by {area_km2(news):.0f} km2 after the first composite was ordered (growth {len(grown.growths)});"
+            " it gets composites of its own on the same lattice."
+        )
+
+    def at_later_time(self, *, pre_end: datetime, post_start: datetime) -> "Watch":
+        """Return the watch with another split of the scenes, unless it has that one."""
+        known = [(one.pre_end, one.post_start) for one in self.series]
+        if (pre_end, post_start) in known:
+            return self
+        return replace(self, later_times=(*self.later_times, LaterTime(pre_end=pre_end, post_start=post_start)))
+
+    def with_shock(self, time: datetime, magnitude: float) -> "Watch":
+        """Return the watch after a later shock in its area: one of at least M - 0.5 gets composites whose post-event stack begins with it.
+
+        Their pre-event stack still ends with the first shock: what slid at either is in the difference.
+        """
+        strong = self.magnitude is None or magnitude >= self.magnitude - SHOCK_STEP
+        known = any(abs(one.post_start - time) < SETTLING for one in self.series)  # a revision moves it by seconds
+        if not strong or known or not self.t0 < time <= self.t0 + LONGEST_POST:
+            return self
+        return self.at_later_time(pre_end=self.pre_finish, post_start=time).noting(
+            f"A shock of M {magnitude:.1f} followed at {time:%Y-%m-%d %H:%M} UTC: further composites begin with it."
+        )
+
+    def find(self, track: Track, stage: Stage, series: str = "") -> TrackStage | None:
+        """Return one stage of one track in one series."""
+        wanted = (track, stage, series)
+        return next((item for item in self.track_stages if (item.track, item.stage, item.series) == wanted), None)
 
     def having(self, changed: TrackStage) -> "Watch":
         """Return the watch with this stage of this track put in or replaced."""
-        others = [i for i in self.track_stages if (i.track, i.stage) != (changed.track, changed.stage)]
-        ordered = sorted([*others, changed], key=lambda i: (i.track, i.stage.post_days, i.stage.pre_days))
+        own = (changed.track, changed.stage, changed.series)
+        others = [i for i in self.track_stages if (i.track, i.stage, i.series) != own]
+        ordered = sorted([*others, changed], key=lambda i: (i.track, i.stage.post_days, i.stage.pre_days, i.series))
         return replace(self, track_stages=tuple(ordered))
 
     def having_handled(self, message_id: str) -> "Watch":

@@ -5,16 +5,17 @@ the swap acts on nothing; one that crashes later leaves a plan that the next one
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from quakeslide.documents.manifest import write_manifest
 from quakeslide.domain import object_names, readiness
+from quakeslide.domain.budget import HOUR_S, Budget
 from quakeslide.domain.composite import Composite
-from quakeslide.domain.lattice import lattice_for, rectangle_for
+from quakeslide.domain.lattice import Lattice, lattice_for, rectangle_for
 from quakeslide.domain.readiness import Outlook, Readiness, Rules, Windows
-from quakeslide.domain.sentinel1 import Scene, Stage, Track
-from quakeslide.domain.watch import Standing, TrackStage, Watch
+from quakeslide.domain.sentinel1 import Scene, Stage, Track, joined_tracks
+from quakeslide.domain.watch import Series, Standing, TrackStage, Watch
 from quakeslide.ports import Bus, CompositeExporter, ObjectStore, SceneArchive
 from quakeslide.settings import ExportSettings
 from quakeslide.usecases.keep_watch import JSON, file_away, find_watch, save_watch
@@ -33,6 +34,7 @@ class Exporting:
         shard_px: side of an export shard.
         data_notice: copied into every manifest.
         rules: when a track counts as seen.
+        budget: what exports may cost.
     """
 
     state: ObjectStore
@@ -45,6 +47,7 @@ class Exporting:
     shard_px: int
     data_notice: str
     rules: Rules = readiness.RULES
+    budget: Budget = field(default_factory=Budget)
 
     @classmethod
     def of(
@@ -73,6 +76,9 @@ class Exporting:
             stages=tuple(Stage.parse(text.strip()) for text in settings.stages.split(",")),
             shard_px=settings.shard_px,
             data_notice=settings.data_notice,
+            budget=Budget(
+                per_event_s=settings.eecu_hours_per_event * HOUR_S, per_day_s=settings.eecu_hours_per_day * HOUR_S
+            ),
         )
 
 
@@ -114,6 +120,7 @@ def advance_watch(event_id: str, now: datetime, message_id: str, using: Exportin
                 results=using.results,
                 bus=using.bus,
                 exporter=using.exporter,
+                budget=using.budget,
             )
             for order in item.orders
         )
@@ -131,22 +138,33 @@ def plan(watch: Watch, now: datetime, using: Exporting) -> Watch:
     longest_post = max(timedelta(days=stage.post_days) for stage in stages)
     if all_frozen(watch, stages):
         return watch
-    start, end = watch.pre_finish - longest_pre, watch.post_begin + longest_post + timedelta(seconds=1)
-    scenes = using.archive.scenes(watch.aoi, start, end)
+    start = min(series.pre_end for series in watch.series) - longest_pre
+    end = max(series.post_start for series in watch.series) + longest_post + timedelta(seconds=1)
+    scenes = joined_tracks(using.archive.scenes(watch.whole_area, start, end))
     watermark = using.archive.watermark(now)
-    for track in readiness.tracks_of(scenes):
-        if watch.tracks is not None and track not in watch.tracks:
-            continue
-        for stage in stages:
-            standing = watch.find(track, stage)
-            if standing is not None and standing.is_frozen:
+    for series in watch.series:
+        for track in readiness.tracks_of(scenes):
+            if watch.tracks is not None and track not in watch.tracks:
                 continue
-            watch = _look(watch, track, stage, scenes, watermark, now, using, may_be_provisional=stage == stages[0])
+            for stage in stages:
+                if not _is_frozen(watch.find(track, stage, series.name), series):
+                    provisional = stage == stages[0]
+                    watch = _look(
+                        watch, series, track, stage, scenes, watermark, now, using, may_be_provisional=provisional
+                    )
     return watch
+
+
+def _is_frozen(standing: TrackStage | None, series: Series) -> bool:
+    """Say whether a stage is frozen over the times that hold now; a person may have moved them since."""
+    if standing is None or not standing.is_frozen:
+        return False
+    return standing.post_until == series.post_start + timedelta(days=standing.stage.post_days)
 
 
 def _look(
     watch: Watch,
+    series: Series,
     track: Track,
     stage: Stage,
     scenes: Sequence[Scene],
@@ -156,12 +174,13 @@ def _look(
     *,
     may_be_provisional: bool,
 ) -> Watch:
-    windows = Windows(pre_end=watch.pre_finish, post_start=watch.post_begin, stage=stage)
+    windows = Windows(pre_end=series.pre_end, post_start=series.post_start, stage=stage)
     outlook = readiness.look(
-        watch.aoi, scenes, track=track, windows=windows, watermark=watermark, now=now, rules=using.rules
+        series.area, scenes, track=track, windows=windows, watermark=watermark, now=now, rules=using.rules
     )
-    standing = watch.find(track, stage)
+    standing = watch.find(track, stage, series.name)
     item = TrackStage(
+        series=series.name,
         track=track,
         stage=stage,
         readiness=outlook.readiness,
@@ -175,8 +194,11 @@ def _look(
     )
     is_final = outlook.readiness is not Readiness.PROVISIONAL
     if outlook.readiness in JUDGEABLE and (is_final or may_be_provisional):
-        watch = replace(watch, lattice=watch.lattice or lattice_for(watch.aoi))
-        composite = _composite(watch, track, stage, outlook, using)
+        lattice = watch.lattice or lattice_for(watch.aoi)
+        watch = replace(watch, lattice=lattice)
+        composite = composite_of(
+            watch, lattice, series, track, stage, outlook, shard_px=using.shard_px, data_notice=using.data_notice
+        )
         before = item
         item = item.with_composite(
             composite.composite_id, len(composite.pre_scenes + composite.post_scenes), is_final=is_final
@@ -187,9 +209,18 @@ def _look(
     return watch.having(item)
 
 
-def _composite(watch: Watch, track: Track, stage: Stage, outlook: Outlook, using: Exporting) -> Composite:
-    if watch.lattice is None:
-        raise ValueError(f"{watch.event_id}: no lattice was chosen")
+def composite_of(
+    watch: Watch,
+    lattice: Lattice,
+    series: Series,
+    track: Track,
+    stage: Stage,
+    outlook: Outlook,
+    *,
+    shard_px: int,
+    data_notice: str,
+) -> Composite:
+    """Return the composite of the scenes of an outlook."""
     return Composite(
         event_id=watch.event_id,
         track=track,
@@ -197,16 +228,17 @@ def _composite(watch: Watch, track: Track, stage: Stage, outlook: Outlook, using
         polarisation=outlook.polarisation,
         pre_scenes=tuple(scene.scene_id for scene in outlook.pre),
         post_scenes=tuple(scene.scene_id for scene in outlook.post),
-        lattice=watch.lattice,
-        rectangle=rectangle_for(watch.aoi, watch.lattice),
-        shard_px=using.shard_px,
+        lattice=lattice,
+        rectangle=rectangle_for(series.area, lattice),
+        shard_px=shard_px,
         t0=watch.t0,
-        post_start=watch.post_begin,
-        aoi=watch.aoi,
+        post_start=series.post_start,
+        aoi=series.area,
         aoi_source=watch.aoi_source,
         weak_pre=outlook.weak_pre,
         place=watch.place,
-        data_notice=using.data_notice,
+        data_notice=data_notice,
+        series=series.name,
     )
 
 
@@ -217,9 +249,13 @@ def wanted_stages(watch: Watch, using: Exporting) -> tuple[Stage, ...]:
 
 
 def all_frozen(watch: Watch, stages: Sequence[Stage]) -> bool:
-    """Say whether every stage of every known track is frozen."""
-    seen = {item.stage for item in watch.track_stages}
-    return bool(watch.track_stages) and seen >= set(stages) and all(item.is_frozen for item in watch.track_stages)
+    """Say whether every stage of every known track is frozen, in every series."""
+    times = {series.name: series for series in watch.series}
+    seen = {(item.stage, item.series) for item in watch.track_stages}
+    wanted = {(stage, name) for stage in stages for name in times}
+    return (
+        bool(watch.track_stages) and seen >= wanted and all(_is_frozen(i, times[i.series]) for i in watch.track_stages)
+    )
 
 
 def is_over(watch: Watch, now: datetime, using: Exporting) -> bool:
@@ -227,7 +263,7 @@ def is_over(watch: Watch, now: datetime, using: Exporting) -> bool:
     last = max(timedelta(days=stage.post_days) for stage in wanted_stages(watch, using))
     orders = [order for item in watch.track_stages for order in item.orders]
     return (
-        now >= watch.post_begin + last + using.rules.freeze
+        now >= max(series.post_start for series in watch.series) + last + using.rules.freeze
         and not watch.forces
         and all(order.is_settled for order in orders)
     )

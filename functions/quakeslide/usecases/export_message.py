@@ -5,11 +5,17 @@ from quakeslide.messages import Announced, Cancelled, Envelope, Manual, Merged, 
 from quakeslide.settings import ExportSettings
 from quakeslide.usecases.advance_watch import Exporting, advance_watch
 from quakeslide.usecases.delivery import CloudEventLike, deliver
-from quakeslide.usecases.open_watch import heed_announcement, heed_cancellation, heed_request
+from quakeslide.usecases.open_watch import (
+    heed_announcement,
+    heed_cancellation,
+    heed_merger,
+    heed_request,
+    link_shock,
+)
 from quakeslide.usecases.render_status import render_status
 from quakeslide.usecases.sweep import sweep
 
-__all__ = ["Exporting", "deliver_export_message", "handle_export_message"]
+__all__ = ["Exporting", "bring_on", "deliver_export_message", "handle_export_message"]
 
 
 def deliver_export_message(event: CloudEventLike, settings: ExportSettings, using: Exporting) -> None:
@@ -41,13 +47,23 @@ def handle_export_message(message: Message, envelope: Envelope, using: Exporting
             return
         case Announced():
             heed_announcement(message, envelope, state=using.state)
-        case Cancelled() | Merged():
+            for main_shock in link_shock(message, envelope, state=using.state):
+                bring_on(main_shock, envelope, using)
+        case Cancelled():
             heed_cancellation(message, envelope, state=using.state)
+        case Merged():
+            heed_merger(message, envelope, state=using.state)
+            bring_on(message.into, envelope, using)
         case Manual():
             heed_request(message, envelope, state=using.state)
         case WatchDue():
             pass
         case _:
             raise MalformedMessage(f"{type(message).__name__} is not for export_composites")
-    advance_watch(message.event_id, envelope.publish_time, envelope.message_id, using)
-    render_status(message.event_id, state=using.state, composites=using.composites, results=using.results)
+    bring_on(message.event_id, envelope, using)
+
+
+def bring_on(event_id: str, envelope: Envelope, using: Exporting) -> None:
+    """Look at a watch and render its status."""
+    advance_watch(event_id, envelope.publish_time, envelope.message_id, using)
+    render_status(event_id, state=using.state, composites=using.composites, results=using.results)

@@ -4,31 +4,39 @@ Every message takes effect once: the watch remembers the ids of those it handled
 newer ones change nothing.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
+import shapely
+
 from quakeslide.documents.ledger import LedgerEntry, read_entry, write_entry
 from quakeslide.domain import object_names
+from quakeslide.domain.aoi import on_the_globe
+from quakeslide.domain.readiness import SETTLING
 from quakeslide.domain.watch import MAX_ATTEMPTS, Force, Standing, Step, Watch
-from quakeslide.errors import ImpossibleRequest, LostRace
+from quakeslide.errors import ImpossibleRequest, LostRace, UnusableComposite
 from quakeslide.messages import Announced, Cancelled, Envelope, Manual, Merged
 from quakeslide.ports import ObjectStore
 from quakeslide.usecases.keep_watch import find_watch, save_watch
 
 JSON = "application/json"
 SOURCE = "manual"  # of a ledger entry that no feed brought
+OPEN_WATCHES = object_names.watch("any").removesuffix("any.json")
+WRITTEN = (Step.EXPORTED, Step.DONE, Step.STUCK)  # an export has ended well
 
 
 def heed_announcement(message: Announced, envelope: Envelope, *, state: ObjectStore) -> None:
     """Open a watch, or correct one by a revision."""
     told = envelope.publish_time
+    area = on_the_globe(message.aoi)
     fresh = Watch(
         event_id=message.event_id,
         t0=message.time,
         place=message.place,
         magnitude=message.magnitude,
-        aoi=message.aoi,
+        aoi=area,
         aoi_source=message.aoi_source,
         told_at=told,
     )
@@ -36,18 +44,83 @@ def heed_announcement(message: Announced, envelope: Envelope, *, state: ObjectSt
     def corrected(watch: Watch) -> Watch:
         if told < watch.told_at and watch.magnitude is not None:
             return watch
-        facts = replace(watch, place=message.place, magnitude=message.magnitude, t0=message.time, told_at=told)
+        # once a composite was ordered, seconds more or less must not make all of them anew
+        t0 = watch.t0 if watch.has_orders and abs(message.time - watch.t0) < SETTLING else message.time
+        facts = replace(watch, place=message.place, magnitude=message.magnitude, t0=t0, told_at=told)
         if watch.standing is Standing.CANCELLED:
             facts = replace(facts, standing=Standing.OPEN, reason="")
         if watch.aoi_source == "manual":
             return facts
         if watch.has_orders:
-            if watch.aoi.equals(message.aoi):
-                return facts
-            return facts.noting("The area was revised after the first composite was ordered; the first area stays.")
-        return replace(facts, aoi=message.aoi, aoi_source=message.aoi_source)
+            return facts if watch.aoi.equals(area) else facts.growing_to(area)
+        return replace(facts, aoi=area, aoi_source=message.aoi_source)
 
     _apply(state, message.event_id, envelope, corrected, fresh=lambda: fresh)
+
+
+def link_shock(message: Announced, envelope: Envelope, *, state: ObjectStore) -> list[str]:
+    """Tell the watches in whose area a strong later shock struck; return their events.
+
+    Each gets further composites whose post-event stack begins with it, see `Watch.with_shock`.
+
+    Raises:
+        LostRace: a watch was changed meanwhile; repeating changes nothing more.
+    """
+    epicentre = shapely.Point(message.lon, message.lat)
+    linked = []
+    for listed in state.list(OPEN_WATCHES):
+        event_id = listed.name.removeprefix(OPEN_WATCHES).removesuffix(".json")
+        kept = find_watch(state, event_id) if event_id != message.event_id else None
+        if kept is None or kept.watch.standing is not Standing.OPEN or not kept.watch.whole_area.covers(epicentre):
+            continue
+        watch = kept.watch.with_shock(message.time, message.magnitude)
+        if watch != kept.watch:
+            save_watch(state, watch, kept.generation)
+            linked.append(event_id)
+    return linked
+
+
+def heed_merger(message: Merged, envelope: Envelope, *, state: ObjectStore) -> None:
+    """Let an event go on under another id: that one's watch takes over what people asked for, the old one ends and says where to.
+
+    Composites stay where they are: their names hold the old id, and whoever follows its products still finds them.
+    """
+    old = find_watch(state, message.event_id)
+    if old is None or envelope.publish_time < old.watch.told_at:
+        heed_cancellation(message, envelope, state=state)
+        return
+    former = old.watch
+
+    def taken_over(watch: Watch) -> Watch:
+        if not watch.has_orders:
+            watch = replace(
+                watch,
+                aoi=former.aoi if former.aoi_source == "manual" else watch.aoi,
+                aoi_source=former.aoi_source if former.aoi_source == "manual" else watch.aoi_source,
+                post_start=watch.post_start or former.post_start,
+                pre_end=watch.pre_end or former.pre_end,
+                tracks=watch.tracks if watch.tracks is not None else former.tracks,
+                stages=watch.stages if watch.stages is not None else former.stages,
+                lattice=watch.lattice or former.lattice,
+            )
+        return watch.noting(
+            f"{message.event_id} turned out to be the same earthquake; what was made for it stays under that id."
+        )
+
+    fresh = replace(
+        former,
+        event_id=message.into,
+        standing=Standing.OPEN,
+        reason="",
+        looked_at=None,
+        revision=0,
+        messages=(),
+        notices=(),
+        forces=(),
+        track_stages=(),
+    )
+    _apply(state, message.into, envelope, taken_over, fresh=lambda: fresh)
+    heed_cancellation(message, envelope, state=state)
 
 
 def heed_cancellation(message: Cancelled | Merged, envelope: Envelope, *, state: ObjectStore) -> None:
@@ -80,28 +153,31 @@ def heed_request(message: Manual, envelope: Envelope, *, state: ObjectStore) -> 
         return _unannounced(message, envelope.publish_time, state)
 
     def changed(watch: Watch) -> Watch:
-        if message.aoi is not None and not watch.aoi.equals(message.aoi):
-            if watch.has_orders:
-                watch = watch.noting(
-                    "An area was asked for after the first composite was ordered; the first one stays."
-                )
-            else:
-                watch = replace(watch, aoi=message.aoi, aoi_source="manual")
-        elif message.aoi is not None:
+        if message.aoi is not None:
+            area = on_the_globe(message.aoi)
+            if watch.has_orders and not watch.aoi.equals(area):
+                watch = watch.growing_to(area)
+            elif not watch.has_orders:
+                watch = replace(watch, aoi=area)
             watch = replace(watch, aoi_source="manual")
         watch = replace(
             watch,
             tracks=message.tracks if message.tracks is not None else watch.tracks,
             stages=message.stages if message.stages is not None else watch.stages,
-            post_start=message.post_start or watch.post_start,
-            pre_end=message.pre_end or watch.pre_end,
         )
-        if watch.pre_finish > watch.post_begin:
+        wished = replace(
+            watch, post_start=message.post_start or watch.post_start, pre_end=message.pre_end or watch.pre_end
+        )
+        if wished.pre_finish > wished.post_begin:
             raise ImpossibleRequest(
-                f"{watch.event_id}: pre_end {watch.pre_finish.isoformat()} lies after post_start {watch.post_begin.isoformat()}"
+                f"{watch.event_id}: pre_end {wished.pre_finish.isoformat()} lies after"
+                f" post_start {wished.post_begin.isoformat()}"
             )
+        times = {"pre_end": wished.pre_finish, "post_start": wished.post_begin}
+        # what was ordered goes on; the wish gets composites of its own
+        watch = watch.at_later_time(**times) if watch.has_orders else wished
         if message.force:
-            watch = _forced(watch, envelope.message_id)
+            watch = _forced(watch, envelope.message_id, _unusable(state, watch.event_id))
         if watch.standing is not Standing.OPEN and envelope.publish_time > watch.told_at:
             watch = replace(watch, standing=Standing.OPEN, reason="")
         return watch
@@ -149,7 +225,7 @@ def _unannounced(message: Manual, published: datetime, state: ObjectStore) -> Wa
         t0=message.post_start,
         place=event_id,
         magnitude=None,
-        aoi=message.aoi,
+        aoi=on_the_globe(message.aoi),
         aoi_source="manual",
         told_at=published,
     )
@@ -159,8 +235,15 @@ def _is_in_ledger(state: ObjectStore, event_id: str) -> bool:
     return state.read(object_names.earthquake(event_id)) is not None
 
 
-def _forced(watch: Watch, nonce: str) -> Watch:
-    """Wish all exported composites scored again and failed ones exported again.
+def _unusable(state: ObjectStore, event_id: str) -> set[str]:
+    """Return the composites that the detector could not use."""
+    problems = (state.read(listed.name) for listed in state.list(f"problems/{event_id}/"))
+    told = [json.loads(stored.data) for stored in problems if stored is not None]
+    return {problem["composite_id"] for problem in told if problem["code"] == UnusableComposite.code}
+
+
+def _forced(watch: Watch, nonce: str, unusable: set[str]) -> Watch:
+    """Wish all exported composites scored again; those whose export failed or gave something unusable are exported again.
 
     An export that was started may have ended since the watch was last looked at; where it has not, the rescan finds shards missing
     and leaves it to them.
@@ -169,10 +252,17 @@ def _forced(watch: Watch, nonce: str) -> Watch:
     for item in watch.track_stages:
         orders = []
         for order in item.orders:
-            if order.step is Step.FAILED:
+            if order.step is Step.FAILED or (order.step in WRITTEN and order.composite_id in unusable):
                 again = order.attempt + 1
-                order = replace(order, step=Step.PLANNED, attempt=again, attempts_allowed=again + MAX_ATTEMPTS - 1)
-            elif order.step in (Step.EXPORTING, Step.EXPORTED, Step.DONE, Step.STUCK):
+                order = replace(
+                    order,
+                    step=Step.PLANNED,
+                    attempt=again,
+                    attempts_allowed=again + MAX_ATTEMPTS - 1,
+                    operation=None,
+                    redrives=0,
+                )
+            elif order.step in (Step.EXPORTING, *WRITTEN):
                 exported.append(order.composite_id)
                 order = replace(order, step=Step.EXPORTED, redrives=0) if order.step is Step.STUCK else order
             orders.append(order)

@@ -11,6 +11,7 @@ from typing import Any
 
 from quakeslide.documents.manifest import read_manifest
 from quakeslide.domain import object_names
+from quakeslide.domain.budget import Budget, estimated_eecu_s
 from quakeslide.domain.composite import Composite
 from quakeslide.domain.watch import MAX_REDRIVES, PATIENCE, Order, Step, TrackStage, Watch
 from quakeslide.errors import EarthEngineUnavailable, ExportFailed, ExportQueueFull, LyingManifest
@@ -18,9 +19,11 @@ from quakeslide.messages import Rescan, encode
 from quakeslide.ports import Bus, CompositeExporter, ExportState, ObjectStore
 from quakeslide.telemetry import say
 from quakeslide.usecases import outbox
+from quakeslide.usecases.book_export import book, settle
 from quakeslide.usecases.delivery import record_problem
 
 JSON = "application/json"
+HEALED_BY_EXPORT = ("export_failed", "unusable_composite")  # problems that end when the composite is exported again
 NAMESPACE = uuid.UUID("5f0b1a52-7d0c-5d0e-9a53-0d8f6f6c5a11")  # of the request ids; any constant will do
 
 
@@ -36,6 +39,7 @@ def pursue(
     results: ObjectStore,
     bus: Bus,
     exporter: CompositeExporter,
+    budget: Budget,
 ) -> Order:
     """Return the order as it stands after doing for it what can be done now.
 
@@ -50,6 +54,7 @@ def pursue(
         results: bucket of products.
         bus: for rescans.
         exporter: Earth Engine.
+        budget: what exports may cost.
 
     Raises:
         EarthEngineUnavailable: Earth Engine did not answer; nothing is lost.
@@ -66,9 +71,9 @@ def pursue(
             order = replace(order, step=Step.EXPORTED, driven_at=now, redrives=0)
             say("composite became final", **facts)
     if order.step is Step.EXPORTING:
-        order = _follow(order, exporter, now)
+        order = _follow(order, exporter, now, watch, state, facts)
     if order.step is Step.PLANNED:
-        order = _start(order, _composite(composites, watch, track_stage, order), state, exporter, now)
+        order = _start(order, _composite(composites, watch, track_stage, order), state, exporter, now, budget)
     if order.step is Step.FAILED and not had_failed:
         error = ExportFailed(f"{track} {stage}, composite {order.composite_id}: {order.text}")
         record_problem(state, error, facts, since=now.isoformat())
@@ -124,7 +129,7 @@ def publish_rescan(
 
 def has_products(results: ObjectStore, watch: Watch, item: TrackStage, order: Order) -> bool:
     """Say whether the awaited products of a composite are there: the stage's `latest` pointer and the detections it speaks of."""
-    stored = results.read(object_names.latest(watch.event_id, item.track, item.stage))
+    stored = results.read(object_names.latest(watch.event_id, item.track, item.stage, item.series))
     if stored is None:
         return False
     pointer = json.loads(stored.data)
@@ -149,11 +154,16 @@ def _composite(composites: ObjectStore, watch: Watch, item: TrackStage, order: O
     return read_manifest(stored.data, name)
 
 
-def _start(order: Order, composite: Composite, state: ObjectStore, exporter: CompositeExporter, now: datetime) -> Order:
-    """Start the export of this attempt once; a full queue means later, a refusal means never."""
-    intent = f"export-{composite.event_id}-{order.composite_id}-{order.attempt}"
+def _start(
+    order: Order, composite: Composite, state: ObjectStore, exporter: CompositeExporter, now: datetime, budget: Budget
+) -> Order:
+    """Start the export of this attempt once; a full queue or a used-up budget means later, a refusal means never."""
+    intent = export_intent(composite.event_id, order)
     request_id = str(uuid.uuid5(NAMESPACE, f"{composite.path}/{order.attempt}"))
     note = object_names.outbox(f"{intent}.operation")
+    if waits := book(state, composite.event_id, intent, estimated_eecu_s(composite), now, budget):
+        say("export deferred", composite_id=order.composite_id, reason=waits)
+        return replace(order, text=waits)
 
     def act() -> None:
         try:
@@ -174,16 +184,38 @@ def _start(order: Order, composite: Composite, state: ObjectStore, exporter: Com
     if noted is None:  # another delivery is at it, or one crashed on the way; the next look goes on
         return order
     say("export started", track=composite.track, stage=composite.stage, composite_id=order.composite_id)
+    if order.attempt > 1:
+        _forget_problems(state, composite)
     return replace(order, step=Step.EXPORTING, operation=json.loads(noted.data)["operation"], text="")
 
 
-def _follow(order: Order, exporter: CompositeExporter, now: datetime) -> Order:
+def export_intent(event_id: str, order: Order) -> str:
+    """Return the id of the intent to start this attempt."""
+    return f"export-{event_id}-{order.composite_id}-{order.attempt}"
+
+
+def _forget_problems(state: ObjectStore, composite: Composite) -> None:
+    """Delete what went wrong with earlier exports of a composite: it is being exported again, and may be good now."""
+    for listed in state.list(f"problems/{composite.event_id}/{composite.track}/{composite.stage}/"):
+        stored = state.read(listed.name)
+        problem = json.loads(stored.data) if stored else {}
+        if problem.get("composite_id") == composite.composite_id and problem["code"] in HEALED_BY_EXPORT:
+            state.delete(listed.name)
+
+
+def _follow(
+    order: Order, exporter: CompositeExporter, now: datetime, watch: Watch, state: ObjectStore, facts: dict[str, Any]
+) -> Order:
     """Ask how the export stands; one that failed or is lost is tried again as another attempt."""
     if order.operation is None:
         raise ValueError(f"composite {order.composite_id} is exporting without an operation")
     export = exporter.follow(order.operation)
     if export.state in (ExportState.PENDING, ExportState.RUNNING):
         return order
+    order = replace(order, eecu_s=order.eecu_s + export.eecu_s, export_s=order.export_s + export.ran_s)
+    settle(state, watch.event_id, export_intent(watch.event_id, order), export.eecu_s)
+    measured: dict[str, Any] = {"state": export.state.value, "eecu_s": export.eecu_s, "ran_s": export.ran_s}
+    say("export ended", **facts, **measured, event_eecu_s=watch.eecu_s + export.eecu_s)
     if export.state is ExportState.SUCCEEDED:
         return replace(order, step=Step.EXPORTED, driven_at=now)
     reason = f"export {order.operation} is {export.state.value}" + (f": {export.message}" if export.message else "")

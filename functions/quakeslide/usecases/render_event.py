@@ -42,6 +42,7 @@ def update_pointer(judgement: Judgement, results: ObjectStore) -> None:
         "event_id": composite.event_id,
         "track": str(composite.track),
         "stage": str(composite.stage),
+        "series": composite.series,
         "run_id": judgement.run_id,
         "finality": judgement.finality,
         "composite_id": composite.composite_id,
@@ -59,7 +60,8 @@ def update_pointer(judgement: Judgement, results: ObjectStore) -> None:
             return None
         return json.dumps(pointer, sort_keys=True, indent=1).encode()
 
-    swap(results, object_names.latest(composite.event_id, composite.track, composite.stage), render, JSON)
+    name = object_names.latest(composite.event_id, composite.track, composite.stage, composite.series)
+    swap(results, name, render, JSON)
 
 
 def is_better(standing: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
@@ -93,16 +95,21 @@ def render_event(event_id: str, detector: Detector) -> None:
 
 
 def representatives(event_id: str, detector: Detector) -> list[Judgement]:
-    """Return one judgement a track, by track: its longest final stage with a model of its own, else final 60-12, else provisional."""
-    best: dict[str, tuple[tuple[int, int, int], dict[str, Any]]] = {}
+    """Return one judgement of each track and each piece of the area, by track, the first area before its growths.
+
+    A track's longest final stage with a model of its own, else final 60-12, else provisional; of equal ones that with the latest
+    start of the post-event stack.
+    """
+    best: dict[tuple[str, int], tuple[tuple[int, ...], dict[str, Any]]] = {}
     for listed in detector.results.list(f"latest/{object_names.checked_event_id(event_id)}/"):
         stored = detector.results.read(listed.name)
         if stored is None:
             continue
         pointer = json.loads(stored.data)
-        rank = _rank(pointer)
-        if pointer["track"] not in best or rank > best[pointer["track"]][0]:
-            best[pointer["track"]] = (rank, pointer)
+        later, growth = object_names.series_numbers(pointer.get("series", ""))
+        rank, place = (*_rank(pointer), later), (pointer["track"], growth)
+        if place not in best or rank > best[place][0]:
+            best[place] = (rank, pointer)
     judgements = [_judged(pointer, detector) for _, (_, pointer) in sorted(best.items())]
     present = [judgement for judgement in judgements if judgement is not None]
     lattices = {judgement.composite.lattice for judgement in present[:1]}
@@ -180,7 +187,9 @@ def _page(event_id: str, judgements: list[Judgement], status: Mapping[str, Any],
         files = {file: _support(judgement, file, detector) for file in ("blind.geojson", "affected.geojson")}
         layers.append(
             {
-                "name": f"{composite.track} {composite.stage} {judgement.finality}",
+                "name": " ".join(
+                    filter(None, (*map(str, (composite.track, composite.stage, judgement.finality)), composite.series))
+                ),
                 "detections": detections_geojson(judgement),
                 "blind": json.loads(files["blind.geojson"]),
                 "affected": json.loads(files["affected.geojson"]),

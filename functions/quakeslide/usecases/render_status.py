@@ -61,8 +61,10 @@ def status_document(
     shown = [{k: p[k] for k in ("track", "stage", "code", "text", "remedy", "since")} for p in problems]
     if kept is None:
         title, standing, tracks, notices = event_id, "unknown", [], ["There is no watch for this event."]
+        used = (0.0, 0.0)
     else:
         watch = kept.watch
+        used = (watch.eecu_s, watch.export_s)
         title = watch.place if watch.magnitude is None else f"M {watch.magnitude:.1f}, {watch.place}"
         standing, notices = STATES[watch.standing], list(watch.notices)
         if watch.standing is Standing.CANCELLED:
@@ -78,6 +80,7 @@ def status_document(
         "tracks": tracks,
         "problems": shown,
         "notices": notices,
+        "exports": {"eecu_seconds": round(used[0], 1), "ran_seconds": round(used[1], 1)},
     }
 
 
@@ -86,9 +89,12 @@ def _row(watch: Watch, item: TrackStage, pointer: Mapping[str, Any] | None, comp
     latest = item.orders[-1] if item.orders else None
     final = item.final_order
     is_marked = final is not None and _is_marked(composites, watch, item, final)
+    series = next((one for one in watch.series if one.name == item.series), None)
     return {
         "track": str(item.track),
         "stage": str(item.stage),
+        "series": item.series,
+        "post_start": series.post_start.isoformat() if series else None,
         "state": state,
         "text": text,
         "finality": pointer["finality"] if pointer else None,
@@ -162,7 +168,7 @@ def _unordered(item: TrackStage, final_at: str) -> tuple[str, str]:
 
 
 def _pointer(results: ObjectStore, watch: Watch, item: TrackStage) -> Mapping[str, Any] | None:
-    stored = results.read(object_names.latest(watch.event_id, item.track, item.stage))
+    stored = results.read(object_names.latest(watch.event_id, item.track, item.stage, item.series))
     document: Mapping[str, Any] | None = json.loads(stored.data) if stored else None
     return document
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import ee
 import shapely
+from shapely.affinity import translate
 from shapely.geometry import Polygon, mapping, shape
 from shapely.geometry.base import BaseGeometry
 
 from quakeslide.adapters.earth_engine.session import translated
+from quakeslide.domain.lattice import unwrapped
 from quakeslide.domain.sentinel1 import OrbitPass, Scene, Track
 from quakeslide.errors import EarthEngineUnavailable
 
@@ -38,7 +40,7 @@ class EarthEngineScenes:
             found = (
                 interferometric_wide(start, end)
                 .filter(ee.Filter.eq("resolution_meters", 10))
-                .filterBounds(planar(shapely.box(*area.bounds)))
+                .filterBounds(planar(bounding_boxes(area)))
                 .map(described)
                 .getInfo()
             )
@@ -100,7 +102,25 @@ def ground(geojson: Mapping[str, Any]) -> BaseGeometry:
     """Return a footprint as a polygon; Earth Engine gives a ring or a polygon."""
     outline = shape(dict(geojson))
     polygon = Polygon(outline.coords) if outline.geom_type in ("LinearRing", "LineString") else outline
-    return shapely.make_valid(polygon)
+    one_piece = (
+        unwrapped(polygon) if polygon.geom_type == "Polygon" else polygon
+    )  # a ring from 179 to -179 goes the short way
+    return within_the_globe(shapely.make_valid(one_piece))
+
+
+def bounding_boxes(area: BaseGeometry) -> BaseGeometry:
+    """Return the box about an area, as two where it reaches over the antimeridian: one box would go around the globe."""
+    return within_the_globe(shapely.box(*unwrapped(area).bounds))
+
+
+def within_the_globe(geometry: BaseGeometry) -> BaseGeometry:
+    """Return a geometry whose longitudes may exceed 180 degrees as one within them, cut at the antimeridian."""
+    _, _, east, _ = geometry.bounds
+    if east <= 180.0:
+        return geometry
+    beyond = shapely.intersection(geometry, shapely.box(180, -90, 540, 90))
+    parts = [shapely.intersection(geometry, shapely.box(-180, -90, 180, 90)), translate(beyond, xoff=-360)]
+    return shapely.union_all([part for part in parts if not part.is_empty])
 
 
 def planar(geometry: BaseGeometry) -> Any:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import ee
@@ -16,7 +17,7 @@ from quakeslide.adapters.earth_engine.expression import (
 )
 from quakeslide.adapters.earth_engine.session import status_of, translated
 from quakeslide.domain.composite import MISSING, Composite
-from quakeslide.domain.sentinel1 import data_takes
+from quakeslide.domain.sentinel1 import data_takes, joined_tracks
 from quakeslide.errors import EarthEngineUnavailable
 from quakeslide.ports import Export, ExportState
 
@@ -30,6 +31,13 @@ STATES = {
     "FAILED": ExportState.FAILED,
     "CANCELLED": ExportState.CANCELLED,
 }
+
+
+def seconds_between(start: str | None, end: str | None) -> float:
+    """Return the seconds between two RFC 3339 instants, 0 where one is not known yet."""
+    if start is None or end is None:
+        return 0.0
+    return max(0.0, (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
 
 
 class EarthEngineExporter:
@@ -77,8 +85,14 @@ class EarthEngineExporter:
                 if status_of(error) != 404:
                     raise
                 return Export(operation=operation, state=ExportState.UNKNOWN, message=str(error))
-        state = STATES.get(body.get("metadata", {}).get("state"), ExportState.UNKNOWN)
-        return Export(operation=operation, state=state, message=body.get("error", {}).get("message", ""))
+        facts = body.get("metadata", {})
+        return Export(
+            operation=operation,
+            state=STATES.get(facts.get("state"), ExportState.UNKNOWN),
+            message=body.get("error", {}).get("message", ""),
+            eecu_s=float(facts.get("batchEecuUsageSeconds", 0.0)),
+            ran_s=seconds_between(facts.get("startTime"), facts.get("endTime")),
+        )
 
     def _stacks(self, composite: Composite) -> tuple[Stacks, bool]:
         """Group the composite's scenes into data-takes by their own metadata; say whether all have the band `angle`."""
@@ -86,7 +100,8 @@ class EarthEngineExporter:
         images = [ee.Image(scene) for scene in wanted]
         facts = [described(image).set("bands", image.bandNames()) for image in images]
         features = ee.FeatureCollection(facts).getInfo()["features"]
-        scenes = {scene_id: scene_of(feature) for scene_id, feature in zip(wanted, features, strict=True)}
+        found = joined_tracks([scene_of(feature) for feature in features])
+        scenes = dict(zip(wanted, found, strict=True))
 
         def takes(ids: Sequence[str]) -> list[list[str]]:
             return [[scene.scene_id for scene in take] for take in data_takes(scenes[scene_id] for scene_id in ids)]

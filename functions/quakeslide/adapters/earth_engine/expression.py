@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import ee
+import shapely
 
-from quakeslide.adapters.earth_engine.archive import planar
+from quakeslide.adapters.earth_engine.archive import planar, within_the_globe
 from quakeslide.domain.composite import LAYOVER, MISSING, SHADOW, UNKNOWN, Composite
-from quakeslide.domain.lattice import affine_of, box_on_ground, to_lonlat
+from quakeslide.domain.lattice import affine_of, box_on_ground, to_lonlat, unwrapped
 from quakeslide.domain.sentinel1 import Polarisation
 
 GLO30 = "COPERNICUS/DEM/GLO30"  # reaches beyond 60 N and 56 S, where SRTM stops
+EDGE_M = 10_000.0  # an edge straight on the map is curved in lon/lat: it is followed in steps of 10 km
 RIM_DEG = 0.01  # a slope needs its neighbours, which may lie on the next tile of the height model
 BANDS = {Polarisation.VV: ("VV",), Polarisation.VV_VH: ("VV", "VH")}
 Take = Sequence[str]  # scene ids of one data-take
@@ -107,7 +109,8 @@ def region(composite: Composite, rim_deg: float = 0.0) -> Any:
     """Return the composite's rectangle as a geometry, widened by a rim in degrees."""
     r = composite.rectangle
     box = box_on_ground(composite.lattice, r.row, r.col, r.height, r.width)
-    return planar(to_lonlat(box, composite.lattice.crs).envelope.buffer(rim_deg, join_style="mitre"))
+    outline = unwrapped(to_lonlat(shapely.segmentize(box, EDGE_M), composite.lattice.crs))
+    return planar(within_the_globe(outline.envelope.buffer(rim_deg, join_style="mitre")))
 
 
 def look_direction(composite: Composite, stacks: Stacks, scale_m: float) -> Any:

@@ -1,0 +1,254 @@
+"""The life of exports: budgets, what they used, forced repeats, intents of crashed processes, many watches, large areas."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from shapely.geometry import box
+
+from quakeslide.documents.manifest import read_manifest, write_manifest
+from quakeslide.domain.budget import Budget, estimated_eecu_s, has_room
+from quakeslide.domain.composite import MAX_SHARD_PX
+from quakeslide.domain.lattice import lattice_for, rectangle_for, to_lonlat
+from quakeslide.domain.watch import Step
+from quakeslide.errors import ImpossibleRequest, UnusableComposite
+from quakeslide.messages import Manual, Sweep, WatchDue
+from quakeslide.usecases import outbox
+from quakeslide.usecases.book_export import book, settle
+from quakeslide.usecases.composite_by_hand import by_hand
+from quakeslide.usecases.delivery import record_problem
+from tests.fakes import MemoryStore
+from tests.fakes_detector import composite_of
+from tests.fakes_exporter import A069, AOI, D046, EVENT, S60_12, T0, Crash, World, after
+
+HOUR = timedelta(hours=1)
+
+
+def noto() -> World:
+    world = World()
+    world.history(A069, first_post=timedelta(days=1.4))
+    world.history(D046, first_post=timedelta(days=1.9))
+    world.announce()
+    return world
+
+
+def test_event_over_its_budget_waits_and_goes_on_when_there_is_room() -> None:
+    world = noto()
+    world.exporter.eecu_s = 100.0
+    world.using = replace(world.using, budget=Budget(per_event_s=1e-6))
+    world.sweep(after(days=3))
+    assert len(world.exporter.started) == 1
+    waiting = world.row(D046)
+    assert waiting["state"] == "exporting"
+    assert "waits: this event's budget of 0.0 EECU hours is used up" in str(waiting["text"])
+    world.exporter.finish()
+    world.sweep_until(after(days=3, hours=1), after(days=4))
+    assert len(world.exporter.started) == 1
+    assert len(world.exporter.requests) == 1
+    world.using = replace(world.using, budget=Budget(per_event_s=150.0))
+    world.sweep(after(days=4, hours=1))
+    assert [str(c.track) for c in world.exporter.started] == ["A069", "D046"]
+    assert (
+        world.row(D046)["text"]
+        == f"Earth Engine is exporting the provisional composite {world.exporter.started[1].composite_id}"
+    )
+
+
+def test_day_over_its_budget_waits_for_the_next_day() -> None:
+    world = noto()
+    world.using = replace(world.using, budget=Budget(per_day_s=1e-6))
+    world.sweep_until(after(days=3), after(days=3, hours=12), every=3 * HOUR)
+    assert len(world.exporter.started) == 1
+    world.sweep(after(days=4))
+    assert len(world.exporter.started) == 2
+
+
+def test_what_exports_used_is_summed_and_told() -> None:
+    world = noto()
+    world.exporter.eecu_s = 1800.0
+    world.sweep_until(after(days=3), after(days=3, hours=2))
+    document = json.loads(world.results.objects[f"status/{EVENT}.json"].data)
+    assert document["exports"] == {"eecu_seconds": 3600.0, "ran_seconds": 120.0}
+    assert (world.watch.eecu_s, world.watch.export_s) == (3600.0, 120.0)
+    booked = json.loads(world.state.objects[f"budget/events/{EVENT}.json"].data)["eecu_s"]
+    assert sorted(booked.values()) == [1800.0, 1800.0]
+
+
+def test_budget_is_booked_once_and_settled() -> None:
+    state, budget = MemoryStore(), Budget(per_event_s=10.0, per_day_s=15.0)
+    for _ in range(3):
+        assert book(state, EVENT, "a", 6.0, T0, budget) == ""
+    assert "this event's budget" in book(state, EVENT, "b", 6.0, T0, budget)
+    settle(state, EVENT, "a", 1.0)
+    assert book(state, EVENT, "b", 6.0, T0, budget) == ""
+    assert "the budget of 2024-01-01" in book(state, "us7000abcd", "c", 6.0, T0, budget)
+    assert book(state, "us7000abcd", "c", 6.0, after(days=1), budget) == ""
+
+
+@pytest.mark.parametrize(
+    ("booked", "fits"),
+    [({}, True), ({"other": 0.0}, True), ({"x": 99.0}, True), ({"other": 5.0}, True), ({"other": 5.1}, False)],
+)
+def test_room_in_a_budget(booked: dict[str, float], fits: bool) -> None:
+    assert has_room(booked, "x", 5.0, 10.0) is fits
+
+
+def test_export_larger_than_the_budget_goes_alone() -> None:
+    assert has_room({}, "x", 99.0, 10.0)
+
+
+def exported() -> World:
+    world = World()
+    world.history(A069, first_post=timedelta(days=1.4))
+    world.announce()
+    world.sweep_until(after(days=3), after(days=3, hours=1))
+    return world
+
+
+def test_force_exports_an_unusable_composite_again() -> None:
+    world = exported()
+    (composite,) = world.exporter.started
+    facts = {"event_id": EVENT, "track": A069, "stage": S60_12, "composite_id": composite.composite_id}
+    record_problem(world.state, UnusableComposite("shard 0: bands are wrong"), facts, since=after(days=3).isoformat())
+    world.send(Manual(event_id=EVENT, force=True), after(days=4), message_id="wish")
+    assert len(world.exporter.requests) == 2  # another attempt, another request id
+    order = world.watch.track_stages[0].orders[0]
+    assert (order.composite_id, order.attempt, order.step) == (composite.composite_id, 2, Step.EXPORTING)
+    assert list(world.state.list("problems/")) == []  # it may be good now
+    assert world.rescans() == []
+
+
+def test_force_does_not_export_again_what_is_usable() -> None:
+    world = exported()
+    world.send(Manual(event_id=EVENT, force=True), after(days=4))
+    assert len(world.exporter.requests) == 1
+    assert len([r for r in world.rescans() if r.force_nonce]) == 1
+
+
+def test_intent_of_a_crashed_process_is_acted_on_by_a_later_sweep_within_the_hour() -> None:
+    calm = noto()
+    calm.sweep(after(days=3))
+    for step in range(1, 40):
+        world = noto()
+        world.fuse.left = step
+        try:
+            world.send(WatchDue(event_id=EVENT), after(days=3), message_id="due")  # and never delivered again
+        except Crash:
+            world.sweep(after(days=3, hours=1))
+            assert sorted(world.exporter.requests) == sorted(calm.exporter.requests), f"crash after step {step}"
+            assert {world.row(t)["state"] for t in (A069, D046)} == {"exporting"}, f"crash after step {step}"
+        else:
+            assert step > 12
+            return
+    pytest.fail("the look never ended")
+
+
+def test_pending_intents_belong_to_their_process_for_two_minutes() -> None:
+    state, acts = MemoryStore(), []
+
+    def crash() -> None:
+        raise Crash
+
+    with pytest.raises(Crash):
+        outbox.once(state, "x", T0, crash)
+    assert not outbox.once(state, "x", T0 + timedelta(seconds=119), lambda: acts.append(1))
+    assert outbox.once(state, "x", T0 + timedelta(seconds=120), lambda: acts.append(2))
+    assert acts == [2]
+
+
+def test_five_hundred_watches_are_handed_out_oldest_first() -> None:
+    world = World()
+    names = [f"us{n:05d}" for n in range(500)]
+    for name in reversed(names):
+        world.state.create(f"watches/open/{name}.json", b"{}", "")
+    world.send(Sweep(), after(days=1))
+    assert [attributes["event_id"] for _, _, attributes in world.bus.published] == names[::-1]
+
+
+def test_area_of_200_km_is_one_manifest_and_one_task_a_track() -> None:
+    world = World()
+    lattice = lattice_for(box(134.0, 37.0, 134.1, 37.1))
+    side = 20_000 * lattice.pixel - 2 * 64 * lattice.pixel
+    west, north = lattice.origin_x + 640, lattice.origin_y - 640
+    large = to_lonlat(box(west, north - side, west + side, north), lattice.crs)
+    world.using = replace(world.using, shard_px=MAX_SHARD_PX)
+    footprint = large.buffer(1)
+    for track in (A069, D046):
+        world.history(track, first_post=timedelta(days=1.4), footprint=footprint)
+    world.announce(aoi=large)
+    world.sweep(after(days=3))
+    assert len(world.exporter.requests) == 2
+    assert len([n for n in world.composites.objects if n.startswith("manifests/")]) == 2
+    for composite in world.exporter.started:
+        size = composite.rectangle
+        assert size == rectangle_for(large, composite.lattice)
+        assert 20_000 <= size.height <= 20_100
+        assert 20_000 <= size.width <= 20_100
+        shards = list(composite.shards())
+        assert len(shards) == 100
+        assert sum(s.height * s.width for s in shards) == size.height * size.width
+        assert shards[11].name.endswith("composite-0000002048-0000002048.tif")
+        cells = list(composite.cells())
+        assert sum(c.window_rows * c.window_cols for c in cells) == size.window_shape[0] * size.window_shape[1]
+        assert max(len(composite.shards_of(c)) for c in cells) == 4
+        data = write_manifest(composite)
+        assert len(data) < 20_000
+        assert read_manifest(data, "m").composite_id == composite.composite_id
+
+
+def test_plan_by_hand_says_what_would_be_exported_and_exports_nothing() -> None:
+    world = noto()
+    world.archive.now = after(days=3)
+    arguments = {
+        "now": after(days=3),
+        "archive": world.archive,
+        "state": world.state,
+        "shard_px": 256,
+        "data_notice": "",
+    }
+    plan = by_hand(EVENT, A069, S60_12, series="", **arguments)  # type: ignore[arg-type]
+    assert world.exporter.started == []
+    text = "\n".join(plan.lines())
+    assert "readiness    provisional, 100% of the ground" in text
+    assert "passes       5 before, 1 after" in text
+    assert text.count("COPERNICUS/S1_GRD/") == 6
+    composite = plan.composite
+    assert composite is not None
+    assert f"pixels       {composite.rectangle.height} x {composite.rectangle.width} of 10 in EPSG:32653" in text
+    assert composite.aoi.equals(AOI)
+    assert plan.start(world.composites, world.exporter, "hand-1")
+    assert [c.composite_id for c in world.exporter.started] == [composite.composite_id]
+    world.sweep(after(days=3))  # the watch would have made the same
+    assert composite.composite_id in {c.composite_id for c in world.exporter.started[1:]}
+
+
+@pytest.mark.parametrize(
+    ("event", "track", "series", "reason"),
+    [
+        ("us7000abcd", A069, "", "has no watch"),
+        (EVENT, A069, "g1", "no series 'g1'"),
+        (EVENT, "D001", "", "does not see"),
+    ],
+)
+def test_plan_by_hand_of_what_is_not_there_is_impossible(event: str, track, series: str, reason: str) -> None:
+    world = noto()
+    world.archive.now = after(days=3)
+    track = track if track is A069 else type(A069).parse(track)
+    with pytest.raises(ImpossibleRequest, match=reason):
+        by_hand(event, track, S60_12, series=series, now=after(days=3), archive=world.archive, state=world.state, shard_px=256, data_notice="")  # fmt: skip # noqa: E501
+
+
+def test_plan_by_hand_before_the_first_pass_has_nothing_to_export() -> None:
+    world = noto()
+    world.archive.now = after(hours=3)
+    plan = by_hand(EVENT, A069, S60_12, series="", now=after(hours=3), archive=world.archive, state=world.state, shard_px=256, data_notice="")  # fmt: skip # noqa: E501
+    assert plan.composite is None
+    assert "nothing to export: a stack is empty" in list(plan.lines())
+    with pytest.raises(ImpossibleRequest, match="a stack is empty"):
+        plan.start(world.composites, world.exporter, "hand-1")
+
+
+def test_estimate_grows_with_pixels_and_scenes() -> None:
+    one = composite_of()
+    assert estimated_eecu_s(replace(one, pre_scenes=one.pre_scenes * 2)) > estimated_eecu_s(one) > 0
