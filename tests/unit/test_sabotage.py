@@ -30,9 +30,16 @@ def test_mutation_whose_text_is_not_there_once_is_stale(tmp_path: Path, text: st
 def test_copy_is_mended_whatever_happens(tmp_path: Path):
     file = tmp_path / "a.py"
     file.write_text("y = 0\nx = 1\n")
-    with pytest.raises(KeyboardInterrupt), broken(ONE, tmp_path):
-        assert file.read_text() == "y = 0\nx = 2\n"
-        raise KeyboardInterrupt
+    seen = []
+
+    def stop() -> None:
+        with broken(ONE, tmp_path):
+            seen.append(file.read_text())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stop()
+    assert seen == ["y = 0\nx = 2\n"]
     assert file.read_text() == "y = 0\nx = 1\n"
 
 
