@@ -7,7 +7,7 @@ LOCKS     := functions/poll_earthquakes functions/export_composites functions/de
 TESTS     := $(ENVS)/tests/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types test-unit test-contract test-e2e test-training sabotage bundle models train quiet docs format envs lock clean
+.PHONY: help demo test lint types test-unit test-contract test-e2e test-training sabotage soak bundle models train quiet docs format envs lock clean
 .DELETE_ON_ERROR:
 export GRPC_VERBOSITY ?= ERROR
 export TF_CPP_MIN_LOG_LEVEL ?= 2
@@ -67,6 +67,9 @@ models: build/models/.done ## make the SavedModels of the demo models in build/m
 demo: $(LOCAL_ENVS) $(BUNDLES) build/models/.done ## replay the Noto earthquake of 2024 until its landslide map lies in the bucket
 	@$(ENVS)/local/bin/python -m infra.local demo
 
+# most of these tests wait for other processes; a file's tests share what it starts
+PARALLEL := -n 2 --dist loadfile
+
 # $(call timed,NAME,COMMAND): run it, say how long it took
 timed = @echo "== $(1)"; start=$$(date +%s); $(2) && echo "== $(1): $$(( $$(date +%s) - start )) s"
 
@@ -82,10 +85,10 @@ test-unit: $(ENVS)/tests/.done build/messages/.done ## pure tests, no socket
 	$(call timed,unit,$(TESTS)/python -m pytest tests/unit --disable-socket)
 
 test-contract: $(ENVS)/tests/.done $(LOCAL_ENVS) $(BUNDLES) build/messages/.done build/models/.done ## every adapter against each implementation of its other side
-	$(call timed,contract,$(TESTS)/python -m pytest tests/contract -rs)
+	$(call timed,contract,$(TESTS)/python -m pytest tests/contract $(PARALLEL) -rs)
 
 test-e2e: $(ENVS)/tests/.done $(LOCAL_ENVS) $(BUNDLES) build/models/.done ## the functions' zips on the local stack, an earthquake in, products out
-	$(call timed,e2e,$(TESTS)/python -m pytest tests/e2e -rs)
+	$(call timed,e2e,$(TESTS)/python -m pytest tests/e2e $(PARALLEL) -rs)
 
 test-training: $(ENVS)/training/.done ## simulator, networks, tile graph, a small training
 	$(call timed,training,$(ENVS)/training/bin/python -m pytest training/tests)
@@ -93,8 +96,12 @@ test-training: $(ENVS)/training/.done ## simulator, networks, tile graph, a smal
 sabotage: $(ENVS)/tests/.done $(LOCAL_ENVS) $(BUNDLES) build/messages/.done build/models/.done ## break a copy of the code on purpose; every mutation must be killed
 	@$(TESTS)/python -m tests.sabotage
 
-train: $(ENVS)/training/.done ## train the two demo models again on simulated scenes (about half an hour)
-	@$(ENVS)/training/bin/python -m training demo-models
+soak: sabotage quiet ## the long campaigns: sabotage, and false alarms over all pseudo-dates
+
+train: $(ENVS)/training/.done ## train the two demo models again on simulated scenes (about an hour)
+	@$(ENVS)/training/bin/python -m training simulate --jobs 2
+	@for pass in ascending descending; do $(ENVS)/training/bin/python -m training fit --pass $$pass \
+	  --epochs 12 --patience 5 --scene-shift-db 1.5 --publish serving/models || exit 1; done
 
 quiet: $(LOCAL_ENVS) $(BUNDLES) build/models/.done ## false alarms over all pseudo-dates of the quiet mountains
 	@$(ENVS)/local/bin/python -m infra.local quiet
