@@ -13,7 +13,7 @@ export GRPC_VERBOSITY ?= ERROR
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 help: ## print this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- environments: each made only from the lock beside its use -------------------------------------------------------
 $(UV):
