@@ -39,7 +39,7 @@ $(eval $(call environment,training,training))
 $(eval $(call environment,local,infra/local))
 $(eval $(call environment,tests,tests))
 
-envs: $(foreach e,poll_earthquakes export_composites detect_landslides serving training local tests,$(ENVS)/$(e)/.done) ## make every environment
+envs: $(foreach e,poll_earthquakes export_composites detect_landslides serving training local tests,$(ENVS)/$(e)/.done) build/messages/.done ## make every environment
 
 # --- what is built from the sources -----------------------------------------------------------------------------------
 FUNCTIONS     := poll_earthquakes export_composites detect_landslides
