@@ -126,7 +126,8 @@ def _find_messages() -> None:
         importlib.invalidate_caches()
     if importlib.util.find_spec("tensorflow_serving") is None:
         raise ModelUnavailable(
-            f"the messages of tensorflow-serving-api are missing; `make envs` copies them to {MESSAGES}"
+            f"the messages of tensorflow-serving-api are missing: run `make envs` in the project's folder and "
+            f"start from there (it copies them to {MESSAGES}), or install that package"
         )
 
 
