@@ -65,8 +65,8 @@ MUTATIONS = (
     Mutation(
         name="missing as 0 in the export",
         file=f"{LIBRARY}/adapters/earth_engine/expression.py",
-        old="band.toFloat().unmask(MISSING, False)",
-        new="band.toFloat().unmask(0, False)",
+        old="unmask(MISSING, False)",
+        new="unmask(0, False)",
         tests=("tests/contract/test_exporter.py::test_medians_differences_counts_and_gaps_equal_numpy",),
     ),
     Mutation(

@@ -11,6 +11,7 @@ BY_EVENT = {
     object_names.earthquake: (),
     object_names.alias: (),
     object_names.watch: (),
+    object_names.event_budget: (),
     object_names.problem: ("-", "-", "code", ID),
     object_names.manifest: (TRACK, STAGE, ID),
     object_names.final_marker: (TRACK, STAGE, ID),
