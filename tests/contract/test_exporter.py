@@ -1,7 +1,7 @@
 """The Earth Engine adapter against the local Earth Engine and Cloud Storage, as processes on loopback."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -14,6 +14,8 @@ from rasterio.io import MemoryFile
 from shapely.geometry import box
 
 from quakeslide.adapters.earth_engine import EarthEngineExporter, EarthEngineScenes, connect
+from quakeslide.adapters.earth_engine.archive import ground
+from quakeslide.domain.aoi import on_the_globe
 from quakeslide.domain.composite import LAYOVER, MISSING, SEEN, SHADOW, UNKNOWN, Composite
 from quakeslide.domain.lattice import Lattice, Rectangle, to_lonlat
 from quakeslide.domain.sentinel1 import OrbitPass, Polarisation, Stage, Track
@@ -203,7 +205,7 @@ def test_medians_differences_counts_and_gaps_equal_numpy(engine: Engine) -> None
         expected = {f"post{p}": median["post", p], f"diff{p}": median["post", p] - median["pre", p]}
         for band, values in expected.items():
             filled = np.where(np.isnan(values), MISSING, values)
-            np.testing.assert_allclose(found[band], filled, atol=1e-4, err_msg=band)
+            np.testing.assert_allclose(found[band], filled, rtol=0, atol=1e-5, err_msg=band)
     assert (found["postVV"] == MISSING).any()
     assert not (found["postVH"] == MISSING).any()
     for side in ("pre", "post"):
@@ -286,6 +288,8 @@ def test_ragged_shards_are_named_and_placed_as_the_composite_says(engine: Engine
     track = Track(orbit_pass=OrbitPass.ASCENDING, relative_orbit=70)
     rectangle = Rectangle(row=-32, col=-64, height=288, width=320)
     wanted = composite(track, ids[:1], ids[1:], rectangle=rectangle, polarisation=Polarisation.VV)
+    west, north = CORNER
+    wanted = replace(wanted, aoi=to_lonlat(box(west - 640, north - 2560, west + 2560, north + 320), CRS))  # all of it
     exporter = EarthEngineExporter(BUCKET)
     operation = exporter.start(wanted, "ragged")
     wait_for(operation)
@@ -317,6 +321,74 @@ def test_request_id_that_started_something_alike_finds_that(engine: Engine) -> N
     with pytest.raises(ExportFailed, match="request_id"):
         EarthEngineExporter(BUCKET).start(composite(track, ids[:1], ids[:1], polarisation=Polarisation.VV), "twice")
     wait_for(first)
+
+
+def test_export_is_cut_64_px_around_the_area(engine: Engine) -> None:
+    bands = {"VV": np.full(SHAPE, -12, "float32")}
+    ids = [
+        scene(engine.archive, f"S1_cut{day}", start=T0 + timedelta(days=day), orbit=72, bands=bands) for day in (-3, 9)
+    ]
+    track = Track(orbit_pass=OrbitPass.ASCENDING, relative_orbit=72)
+    west, north = CORNER
+    corner_area = box(west, north - 320, west + 320, north)  # 32 px in the upper left
+    wanted = composite(track, ids[:1], ids[1:], polarisation=Polarisation.VV)
+    wanted = replace(wanted, aoi=to_lonlat(corner_area, CRS))
+    found = export(engine, wanted, "cut")
+    down, right = np.mgrid[0:SIZE, 0:SIZE] + 0.5
+    away = np.hypot(np.maximum(down - 32, 0), np.maximum(right - 32, 0))  # px from the area
+    for band, value in (("postVV", -12), ("diffVV", 0), ("nPost", 1), ("geometry", UNKNOWN)):
+        assert (found[band][away <= 64] == value).all(), band
+        assert (found[band][away > 64 + 18] == MISSING).all(), (
+            band
+        )  # corners are rounded outwards by up to two steps of 8 px
+    assert wanted.composite_id != replace(wanted, aoi=ground_at(CORNER)).composite_id
+
+
+def test_area_and_scenes_over_the_antimeridian_are_listed_from_both_sides(engine: Engine) -> None:
+    flat = {"VV": np.full((40, 40), -12, "float32")}
+    start = T0 + timedelta(days=33)
+    wanted = []
+    for name, west in (("west", 179.70), ("east", -179.80), ("across", 179.95), ("elsewhere", 10.0)):
+        image_id = f"COPERNICUS/S1_GRD/S1_fiji_{name}"
+        write_image(
+            engine.archive,
+            image_id,
+            flat,
+            origin=(west, -16.0),
+            pixel=0.0025,
+            crs="EPSG:4326",
+            version=start,
+            properties={
+                "system:time_start": int(start.timestamp() * 1000),
+                "orbitProperties_pass": "ASCENDING",
+                "relativeOrbitNumber_start": 15,
+                "instrumentMode": "IW",
+                "transmitterReceiverPolarisation": ["VV"],
+                "platform_number": "A",
+                "resolution_meters": 10,
+            },
+        )
+        wanted += [image_id] if name != "elsewhere" else []
+    area = on_the_globe(box(179.65, -16.2, 180.35, -15.9))
+    found = EarthEngineScenes().scenes(area, start, start + timedelta(hours=1))
+    assert {scene.scene_id for scene in found} == set(wanted)
+    assert all(s.footprint.bounds[0] >= -180 and s.footprint.bounds[2] <= 180 for s in found)
+
+
+@pytest.mark.parametrize(
+    "ring",
+    [
+        [(179.9, -17), (-179.9, -17), (-179.9, -16), (179.9, -16), (179.9, -17)],
+        [(179.9, -17), (180.1, -17), (180.1, -16), (179.9, -16), (179.9, -17)],
+    ],
+    ids=["short way round", "beyond 180"],
+)
+def test_footprint_over_the_antimeridian_is_two_pieces(ring: list[tuple[float, float]]) -> None:
+    found = ground({"type": "LinearRing", "coordinates": ring})
+    assert found.equals(
+        box(179.9, -17, 180, -16).union(box(-180, -17, -179.9, -16)).buffer(0)
+    ) or found.area == pytest.approx(0.2)
+    assert found.bounds == (-180, -17, 180, -16)
 
 
 def test_scene_that_is_gone_fails_for_good(engine: Engine) -> None:

@@ -11,6 +11,7 @@ from quakeslide.documents.manifest import read_manifest, write_manifest
 from quakeslide.domain.budget import Budget, estimated_eecu_s, has_room
 from quakeslide.domain.composite import MAX_SHARD_PX
 from quakeslide.domain.lattice import lattice_for, rectangle_for, to_lonlat
+from quakeslide.domain.sentinel1 import Polarisation
 from quakeslide.domain.watch import Step
 from quakeslide.errors import ImpossibleRequest, UnusableComposite
 from quakeslide.messages import Manual, Sweep, WatchDue
@@ -20,7 +21,7 @@ from quakeslide.usecases.composite_by_hand import by_hand
 from quakeslide.usecases.delivery import record_problem
 from tests.fakes import MemoryStore
 from tests.fakes_detector import composite_of
-from tests.fakes_exporter import A069, AOI, D046, EVENT, S60_12, T0, Crash, World, after
+from tests.fakes_exporter import A069, AOI, D046, EVENT, S60_12, T0, Crash, World, after, seen
 
 HOUR = timedelta(hours=1)
 
@@ -252,3 +253,34 @@ def test_plan_by_hand_before_the_first_pass_has_nothing_to_export() -> None:
 def test_estimate_grows_with_pixels_and_scenes() -> None:
     one = composite_of()
     assert estimated_eecu_s(replace(one, pre_scenes=one.pre_scenes * 2)) > estimated_eecu_s(one) > 0
+
+
+def test_polarisations_that_cannot_be_used_are_said() -> None:
+    world = World()
+    for n in range(-5, 0):  # VV before, VV and VH after, as over Kaikoura
+        world.archive.add(seen(after(days=1.4) + n * timedelta(days=12), polarisations=("VV",)))
+    world.archive.add(seen(after(days=1.4)))
+    world.archive.add(seen(after(days=2), D046, polarisations=("HH", "HV")))
+    world.announce()
+    world.sweep(after(days=3))
+    (composite,) = world.exporter.started
+    assert (composite.track, composite.polarisation) == (A069, Polarisation.VV)
+    assert world.watch.notices == (
+        "Track D046: scenes of HH+HV are left out, the models know VV and VH only.",
+        "Track A069, stage 60-12: not every scene has VH, so VV alone is used.",
+    )
+
+
+def test_satellites_count_by_their_property_whatever_the_name_says() -> None:
+    world = World()
+    world.history(A069, first_post=timedelta(days=1.4), post=0)
+    misnamed = seen(after(days=1.4), platform="D")
+    world.archive.add(replace(misnamed, scene_id=misnamed.scene_id.replace("S1D", "S1C")))
+    early = seen(after(days=1), platform="C")
+    world.archive.add(early)
+    world.announce()
+    world.sweep(after(days=3))
+    (composite,) = world.exporter.started
+    assert len(composite.post_scenes) == 1
+    assert early.scene_id not in composite.post_scenes
+    assert "before 2025-05-20 are left out" in world.watch.notices[0]

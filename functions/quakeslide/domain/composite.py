@@ -9,12 +9,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
+import shapely
 from shapely.geometry.base import BaseGeometry
 
 from quakeslide.domain import object_names
-from quakeslide.domain.lattice import STRIDE_PX, WINDOW_PX, Lattice, Rectangle
+from quakeslide.domain.lattice import STRIDE_PX, WINDOW_PX, Lattice, Rectangle, cut_for
 from quakeslide.domain.sentinel1 import Polarisation, Stage, Track
 
 EXPRESSION_VERSION = 1  # rises whenever the meaning of the exported bands changes
@@ -49,15 +51,27 @@ def composite_id(
     rectangle: Rectangle,
     post_start: datetime,
     series: str = "",
+    cut: str = "",
 ) -> str:
-    """Name a composite by what it is about; the same inputs give the same id in any process, at any time."""
+    """Name a composite by what it is about; the same inputs give the same id in any process, at any time.
+
+    All are as in `Composite`, but for `cut`: the digest of the area outside which nothing is exported, empty where the whole rectangle is.
+    """
     grid = [lattice.crs, lattice.origin_x, lattice.origin_y, lattice.pixel]
     box = [rectangle.row, rectangle.col, rectangle.height, rectangle.width]
     start = post_start.isoformat()
-    further = (
-        [series] if series else []
-    )  # growths may share a rectangle, later times may share everything but the split
+    # growths may share a rectangle, later times everything but the split; a cut changes pixels
+    further = [part for part in (series, cut) if part]
     return digest(str(track), str(stage), sorted(scene_ids), grid, box, start, EXPRESSION_VERSION, *further)
+
+
+@lru_cache(maxsize=256)
+def _cut(aoi: BaseGeometry, lattice: Lattice, rectangle: Rectangle) -> str:
+    """Return the digest of the area where the export is cut along it; every object name of a composite asks again."""
+    if cut_for(aoi, lattice, rectangle) is None:
+        return ""
+    corners = shapely.get_coordinates(aoi).round(7).tolist()  # 1 cm; the manifest's numbers are read back exactly
+    return digest("cut", corners)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +177,7 @@ class Composite:
             rectangle=self.rectangle,
             post_start=self.post_start,
             series=self.series,
+            cut=_cut(self.aoi, self.lattice, self.rectangle),
         )
 
     @property

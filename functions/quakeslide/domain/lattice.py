@@ -16,6 +16,8 @@ from shapely.geometry.base import BaseGeometry
 WINDOW_PX = 64  # Nava et al. 2026, 3.6: patches of 64 x 64 px
 STRIDE_PX = 32  # Nava et al. 2026, 3.6: half a window
 PIXEL_M = 10.0  # Sentinel-1 GRD on Earth Engine
+CUT_STEP_PX = 8  # corners of the cut are rounded by this much, outwards, to keep it short
+LEAST_SAVING = 0.95
 MARGIN_PX = 64  # windows at the AOI's rim see what lies just outside
 
 
@@ -125,6 +127,25 @@ def rectangle_for(aoi: BaseGeometry, lattice: Lattice) -> Rectangle:
         height=-(-(last_row - row) // STRIDE_PX) * STRIDE_PX,
         width=-(-(last_col - col) // STRIDE_PX) * STRIDE_PX,
     )
+
+
+def cut_for(area: BaseGeometry, lattice: Lattice, rectangle: Rectangle) -> BaseGeometry | None:
+    """Return the outline of what is worth exporting: the area and 64 px around it, in the lattice's CRS.
+
+    An area shaped by shaking fills perhaps half of its rectangle; what lies outside costs computing and is judged by nobody. None
+    where the cut would save less than a twentieth.
+
+    Args:
+        area: polygon in lon/lat degrees.
+        lattice: of the event.
+        rectangle: that holds the area and its margin.
+    """
+    step = CUT_STEP_PX * lattice.pixel
+    wide = to_crs(area, lattice.crs).buffer(MARGIN_PX * lattice.pixel + step, quad_segs=16)
+    outline: BaseGeometry = shapely.simplify(wide, step)  # moves no edge by more than a step: the margin stays
+    whole = box_on_ground(lattice, rectangle.row, rectangle.col, rectangle.height, rectangle.width)
+    worth = shapely.intersection(outline, whole)
+    return None if worth.area > LEAST_SAVING * whole.area else outline
 
 
 def affine_of(lattice: Lattice, rectangle: Rectangle) -> tuple[float, float, float, float, float, float]:

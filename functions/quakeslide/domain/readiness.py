@@ -114,14 +114,29 @@ class Outlook:
     post_until: datetime
 
     @property
+    def lacks_vh(self) -> bool:
+        """Some scenes have VH, but not all: it is left aside."""
+        has = {"VH" in scene.polarisations for scene in (*self.pre, *self.post)}
+        return has == {True, False}
+
+    @property
     def weak_pre(self) -> bool:
         """Fewer than three pre-event passes."""
         return self.n_pre < STRONG_PRE
 
 
+def reason_against(scene: Scene) -> str:
+    """Say in words why a scene may not enter a stack; empty where it may."""
+    if "VV" not in scene.polarisations:
+        return f"scenes of {'+'.join(scene.polarisations)} are left out, the models know VV and VH only"
+    if scene.platform == "C" and scene.start < S1C_USABLE:
+        return f"scenes of Sentinel-1C before {S1C_USABLE:%Y-%m-%d} are left out, it was being commissioned"
+    return ""
+
+
 def is_usable(scene: Scene) -> bool:
     """Say whether a scene may enter a stack: VV (not HH), and no Sentinel-1C before it was released for use."""
-    return "VV" in scene.polarisations and not (scene.platform == "C" and scene.start < S1C_USABLE)
+    return not reason_against(scene)
 
 
 def tracks_of(scenes: Iterable[Scene]) -> list[Track]:

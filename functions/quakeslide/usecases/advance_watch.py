@@ -142,6 +142,9 @@ def plan(watch: Watch, now: datetime, using: Exporting) -> Watch:
     end = max(series.post_start for series in watch.series) + longest_post + timedelta(seconds=1)
     scenes = joined_tracks(using.archive.scenes(watch.whole_area, start, end))
     watermark = using.archive.watermark(now)
+    for scene in scenes:
+        if why := readiness.reason_against(scene):
+            watch = watch.noting(f"Track {scene.track}: {why}.")
     for series in watch.series:
         for track in readiness.tracks_of(scenes):
             if watch.tracks is not None and track not in watch.tracks:
@@ -203,6 +206,8 @@ def _look(
         item = item.with_composite(
             composite.composite_id, len(composite.pre_scenes + composite.post_scenes), is_final=is_final
         )
+        if outlook.lacks_vh:
+            watch = watch.noting(f"Track {track}, stage {stage}: not every scene has VH, so VV alone is used.")
         if item != before:
             name = object_names.manifest(watch.event_id, track, stage, composite.composite_id)
             using.composites.create(name, write_manifest(composite), JSON)

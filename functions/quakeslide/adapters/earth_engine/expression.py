@@ -14,7 +14,7 @@ import shapely
 
 from quakeslide.adapters.earth_engine.archive import planar, within_the_globe
 from quakeslide.domain.composite import LAYOVER, MISSING, SHADOW, UNKNOWN, Composite
-from quakeslide.domain.lattice import affine_of, box_on_ground, to_lonlat, unwrapped
+from quakeslide.domain.lattice import affine_of, box_on_ground, cut_for, to_lonlat, unwrapped
 from quakeslide.domain.sentinel1 import Polarisation
 
 GLO30 = "COPERNICUS/DEM/GLO30"  # reaches beyond 60 N and 56 S, where SRTM stops
@@ -60,8 +60,18 @@ def composite_image(composite: Composite, stacks: Stacks, look_azimuth_deg: floa
         bands += terrain_bands(incidence_angle(stacks), heights(composite), look_azimuth_deg)
     bands += [passes(stacks.pre).rename("nPre"), passes(stacks.post).rename("nPost")]
     # one type for all bands, and 0 dB must never mean "missing": masked pixels would be exported as 0
-    filled = [band.toFloat().unmask(MISSING, False) for band in bands]
-    return ee.Image.cat(filled).select(list(composite.bands))
+    inside = worth_exporting(composite)
+    kept = [band.toFloat() if inside is None else band.toFloat().updateMask(inside) for band in bands]
+    return ee.Image.cat([band.unmask(MISSING, False) for band in kept]).select(list(composite.bands))
+
+
+def worth_exporting(composite: Composite) -> Any:
+    """Return an image that is there within 64 px of the area only, or None where that is about the whole rectangle."""
+    outline = cut_for(composite.aoi, composite.lattice, composite.rectangle)
+    if outline is None:
+        return None
+    lonlat = unwrapped(to_lonlat(shapely.segmentize(outline, EDGE_M), composite.lattice.crs))
+    return ee.Image.constant(1).clip(planar(within_the_globe(lonlat)))
 
 
 def median(takes: Sequence[Take], names: Sequence[str]) -> Any:
