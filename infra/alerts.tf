@@ -84,6 +84,26 @@ locals {
       for_s      = 0
       missing    = "EVALUATION_MISSING_DATA_INACTIVE"
     }
+    export-failures = {
+      severity   = "ERROR"
+      says       = "Three exports within a day ended without success: as many as are tried for one composite."
+      series     = local.counted["exports_failed"]
+      comparison = "COMPARISON_GT"
+      threshold  = 2
+      period_s   = 86400
+      for_s      = 0
+      missing    = "EVALUATION_MISSING_DATA_INACTIVE"
+    }
+    export-deferred = {
+      severity   = "WARNING"
+      says       = "Exports wait because compute time for the event or the day is used up."
+      series     = local.counted["exports_deferred"]
+      comparison = "COMPARISON_GT"
+      threshold  = 0
+      period_s   = 3600
+      for_s      = 0
+      missing    = "EVALUATION_MISSING_DATA_INACTIVE"
+    }
     export-queue-full = {
       severity   = "WARNING"
       says       = "Earth Engine has refused new exports for six hours because its queue is full."
@@ -106,14 +126,14 @@ locals {
     }
     earth-engine-spend = {
       severity = "WARNING"
-      says     = "Earth Engine computed more within a day than was foreseen (eecu_hours_per_day)."
+      says     = "Earth Engine computed 80 % of what exports may use in a day (eecu_hours_per_day)."
       series = {
         filter  = "metric.type=\"earthengine.googleapis.com/project/cpu/usage_time\" AND resource.type=\"earthengine.googleapis.com/Project\""
         aligner = "ALIGN_DELTA"
         reducer = "REDUCE_SUM"
       }
       comparison = "COMPARISON_GT"
-      threshold  = var.eecu_hours_per_day * 3600
+      threshold  = var.eecu_hours_per_day * 3600 * 0.8
       period_s   = 86400
       for_s      = 0
       missing    = "EVALUATION_MISSING_DATA_INACTIVE"

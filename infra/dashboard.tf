@@ -7,7 +7,7 @@ locals {
     { title = "Sweeps", series = [local.counted["sweeps"]] },
     { title = "Oldest message waiting (s)", series = [local.alerts["delivery-overdue"].series] },
     { title = "Dead letters", series = [local.alerts["dead-letter"].series] },
-    { title = "Exports started; queue full", series = [local.counted["exports_started"], local.counted["export_queue_full"]] },
+    { title = "Exports started; queue full, deferred, failed", series = [local.counted["exports_started"], local.counted["export_queue_full"], local.counted["exports_deferred"], local.counted["exports_failed"]] },
     { title = "Earth Engine compute time (EECU s)", series = [local.alerts["earth-engine-spend"].series] },
     { title = "Cells scored; maps written", series = [local.counted["cells_scored"], local.counted["detections_written"]] },
     { title = "Products asked for again", series = [local.counted["redrives"]] },

@@ -4,8 +4,13 @@ locals {
   dead_letters = join(",", [for topic, dead in local.topology.dead_letters : "${topic}=${dead}"])
 
   environment = {
-    poll_earthquakes  = { for name, value in { FEED_URL = var.feed_url } : name => value if value != null }
-    export_composites = { STAGES = var.stages, DATA_NOTICE = var.data_notice }
+    poll_earthquakes = { for name, value in { FEED_URL = var.feed_url } : name => value if value != null }
+    export_composites = {
+      DATA_NOTICE          = var.data_notice
+      EECU_HOURS_PER_DAY   = tostring(var.eecu_hours_per_day)
+      EECU_HOURS_PER_EVENT = tostring(var.eecu_hours_per_event)
+      STAGES               = var.stages
+    }
     detect_landslides = { MODEL_SERVER = module.model_server.uri }
   }
 

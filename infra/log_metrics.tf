@@ -12,7 +12,7 @@ locals {
     }
     feed_errors = {
       what = "Polls that failed because the USGS feed could not be read"
-      # The poller lets the error out: the framework logs its traceback as text.
+      # The error's name, wherever it stands: in a field of a line, or in a traceback.
       filter = "resource.labels.service_name=\"poll-earthquakes\" AND \"FeedUnavailable\""
       labels = []
     }
@@ -30,6 +30,16 @@ locals {
       what   = "Exports started in Earth Engine"
       filter = "jsonPayload.message=\"export started\""
       labels = ["stage"]
+    }
+    exports_failed = {
+      what   = "Exports that Earth Engine ended without success; three attempts are made"
+      filter = "jsonPayload.message=\"export ended\" AND jsonPayload.state!=\"succeeded\""
+      labels = ["state"]
+    }
+    exports_deferred = {
+      what   = "Exports put off because the event's or the day's share of compute time is used up"
+      filter = "jsonPayload.message=\"export deferred\""
+      labels = []
     }
     export_queue_full = {
       what   = "Exports put off because Earth Engine's queue is full"

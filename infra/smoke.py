@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -77,7 +78,7 @@ MILESTONES = (
         prefix="detections/{event}/",
         what="the map is there",
         share=1.0,
-        remedy="detect-landslides does not score: read its log; is the model server up, may the function call it, are cards in the models bucket?",
+        remedy="detect-landslides does not score: read its log; is the model server up, and do its models have cards in the bucket?",
     ),
 )
 
@@ -94,7 +95,7 @@ class Smoke:
 
     def __init__(self, project: str, prefix: str, *, pause_s: float = 15, say: Callable[[str], None] = print) -> None:
         self.project, self.prefix = project, prefix
-        self.event = f"smoke{datetime.now(UTC):%Y%m%d%H%M%S}"
+        self.event = f"smoke{datetime.now(UTC):%Y%m%d%H%M%S}_{uuid.uuid4().hex[:4]}"
         self._pause_s, self._say = pause_s, say
         self._storage = storage.Client(project=project)
         self._publisher = pubsub_v1.PublisherClient()
@@ -143,8 +144,8 @@ class Smoke:
         for short in ("state", "composites", "results", "models"):
             with _understood(f"gs://{self.prefix}-{short}", self.project):
                 self._storage.get_bucket(f"{self.prefix}-{short}")
-        cards = self._storage.list_blobs(f"{self.prefix}-models", match_glob="*/*/card.json", max_results=1)
-        if not any(True for _ in cards):
+        names = [blob.name for blob in self._storage.list_blobs(f"{self.prefix}-models")]
+        if not any(name.endswith("/card.json") for name in names):
             raise Refusal(f"No model card lies in gs://{self.prefix}-models.\n  Run: make models deploy")
 
     def publish(self, topic: str, message: dict[str, Any]) -> None:

@@ -55,13 +55,24 @@ variable "earth_engine_project_role" {
 }
 
 variable "eecu_hours_per_day" {
-  description = "Earth Engine compute time a day, in EECU hours, above which an alert opens. A large earthquake takes about 40."
+  description = "Earth Engine compute time, in EECU hours, that all exports started on one day may use; an alert opens at 80 % of it."
   type        = number
-  default     = 100
+  default     = 500
 
   validation {
     condition     = var.eecu_hours_per_day > 0
     error_message = "eecu_hours_per_day must be positive."
+  }
+}
+
+variable "eecu_hours_per_event" {
+  description = "Earth Engine compute time, in EECU hours, that the exports of one event may use; later ones wait for a person."
+  type        = number
+  default     = 200
+
+  validation {
+    condition     = var.eecu_hours_per_event > 0
+    error_message = "eecu_hours_per_event must be positive."
   }
 }
 

@@ -1,0 +1,4 @@
+# Copy to terraform.tfvars (not in version control) and fill in what you want; project, region and image come from make.
+alert_emails    = ["on-call@example.org"]
+billing_account = "012345-6789AB-CDEF01"
+result_readers  = ["group:responders@example.org"]
