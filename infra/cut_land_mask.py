@@ -33,11 +33,30 @@ def read_topology(topology: dict[str, Any]) -> list[shapely.Polygon]:
         points = [arcs[i] if i >= 0 else arcs[~i][::-1] for i in numbers]
         return np.concatenate([points[0], *(p[1:] for p in points[1:])])
 
-    return [
+    whole = [
         shapely.Polygon(ring(outer), [ring(hole) for hole in holes])
         for geometry in topology["objects"]["land"]["geometries"]
         for outer, *holes in geometry["arcs"]
     ]
+    return [part for polygon in whole for part in split(polygon)]
+
+
+def split(polygon: shapely.Polygon) -> list[shapely.Polygon]:
+    """Cut a polygon along the antimeridian; the package has it stitched there (Chukotka, Fiji, Antarctica about its pole)."""
+    points = shapely.get_coordinates(polygon.exterior)
+    if np.abs(np.diff(points[:, 0])).max() <= 180:
+        return [polygon]
+    points[:, 0] = np.unwrap(points[:, 0], period=360)
+    first, last = points[0, 0], points[-1, 0]
+    if abs(last - first) > 180:  # once around the earth: close it over the south pole
+        points = np.vstack([points, [[last, -90.0], [first, -90.0]]])
+    flat = shapely.make_valid(shapely.Polygon(points, list(polygon.interiors)))
+    parts: list[shapely.Polygon] = []
+    for turn in (-360, 0, 360):
+        inside = shapely.intersection(flat, shapely.box(turn - 180, -90, turn + 180, 90))
+        here = shapely.transform(inside, lambda xy, turn=turn: xy - (turn, 0))
+        parts += [p for p in getattr(here, "geoms", [here]) if p.geom_type == "Polygon" and not p.is_empty]
+    return parts
 
 
 def cut(polygons: list[shapely.Polygon]) -> list[shapely.Polygon]:

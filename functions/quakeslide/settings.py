@@ -83,6 +83,7 @@ class PollSettings(Settings):
         "USGS summary feed, one magnitude step below the threshold",
         default="https://earthquake.usgs.gov/earthquakes/feed/v1.0/summary/4.5_week.geojson",
     )
+    rule: str = setting("RULE", "which earthquakes are taken: default or sensitive", default="default")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,15 @@
 A recording is a folder with `detail/<id>.geojson` (recorded event details) and `product/...` (recorded product bodies, by their path
 on earthquake.usgs.gov). A body that was not recorded is a 404; nothing is ever made up. An event shows up 20 minutes after its
 origin, the usual posting lag outside California.
+
+A detail that was recorded with its superseded products (several versions of one origin) is replayed as it stood: at an instant only
+the products sent until then are there, and magnitude, place and time are those of the preferred origin among them. Feeds answer
+conditional requests. `POST /_local/faults` takes a list of `{"kind": "delete", "event_id": ID}` (gone from the feeds, 409 as a detail,
+listed by the event service with `includedeleted`), `{"kind": "status", "status": 503, "path": PREFIX, "times": N or null}`.
 """
 
 import argparse
+import hashlib
 import json
 import sys
 from datetime import UTC, datetime, timedelta
@@ -22,6 +28,7 @@ SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta
 # The 4.5 feed means magnitude >= 4.45; the feeds filter on origin time, not on `updated`.
 LEVELS = {"significant": 5.95, "4.5": 4.45, "2.5": 2.45, "1.0": 0.95, "all": -10.0}
 REAL_HOST = "https://earthquake.usgs.gov"
+QUERY_LIMIT = 20_000
 
 
 class Recording:
@@ -43,8 +50,8 @@ class Recording:
 
     def visible(self, now: datetime) -> list[dict[str, Any]]:
         """Return the details known at an instant, newest origin first."""
-        known = [d for d in self.details.values() if _origin(d) + POSTING_LAG <= now]
-        return sorted(known, key=_origin, reverse=True)
+        standing = (_as_of(d, now) for d in self.details.values())
+        return sorted((d for d in standing if d is not None), key=_origin, reverse=True)
 
     def find(self, event_id: str, now: datetime) -> dict[str, Any] | None:
         """Return the detail that has this id among all its ids."""
@@ -55,10 +62,72 @@ def _origin(detail: dict[str, Any]) -> datetime:
     return datetime.fromtimestamp(detail["properties"]["time"] / 1000, UTC)
 
 
+def _as_of(detail: dict[str, Any], now: datetime) -> dict[str, Any] | None:
+    """Return a detail as it stood at an instant, None before it was there."""
+    products = detail["properties"]["products"]
+    origins = products.get("origin", [])
+    names = [(o["source"], o["code"]) for o in origins]
+    if len(set(names)) == len(names):  # recorded without its history: as a whole, after the usual lag
+        return detail if _origin(detail) + POSTING_LAG <= now else None
+    cut = now.timestamp() * 1000
+    standing: dict[str, list[dict[str, Any]]] = {}
+    for kind, versions in products.items():
+        newest: dict[tuple[str, str], dict[str, Any]] = {}
+        for product in sorted(versions, key=lambda p: p["updateTime"]):
+            if product["updateTime"] <= cut:
+                newest[(product["source"], product["code"])] = product
+        if left := [p for p in newest.values() if p["status"] != "DELETE"]:
+            standing[kind] = sorted(left, key=lambda p: (p.get("preferredWeight", 0), p["updateTime"]), reverse=True)
+    usable = [o for o in standing.get("origin", []) if "latitude" in o["properties"]]
+    if not usable:
+        return None
+    told = usable[0]["properties"]
+    ids = {f"{o['properties']['eventsource']}{o['properties']['eventsourcecode']}" for o in usable}
+    preferred = f"{told['eventsource']}{told['eventsourcecode']}"
+    properties = detail["properties"] | {
+        "mag": float(told["magnitude"]) if "magnitude" in told else None,
+        "time": int(datetime.fromisoformat(told["eventtime"]).timestamp() * 1000),
+        "updated": max(p["updateTime"] for left in standing.values() for p in left),
+        "ids": f",{','.join(sorted(ids))},",
+        "types": f",{','.join(sorted(standing))},",
+        "status": str(told.get("review-status", "automatic")).lower(),
+        "products": standing,
+    }
+    place = [float(told["longitude"]), float(told["latitude"]), float(told["depth"])]
+    return detail | {"id": preferred, "properties": properties, "geometry": {"type": "Point", "coordinates": place}}
+
+
 def create_app(recording: Recording, clock: Clock) -> Flask:
     """Return the HTTP service."""
     app = Flask("usgs")
-    requests_seen = {"feed": 0, "detail": 0, "product": 0}
+    requests_seen = {"feed": 0, "detail": 0, "product": 0, "query": 0, "unchanged": 0}
+    faults: list[dict[str, Any]] = []
+
+    def deleted() -> set[str]:
+        return {fault["event_id"] for fault in faults if fault["kind"] == "delete"}
+
+    def known(now: datetime) -> list[dict[str, Any]]:
+        gone = deleted()
+        return [d for d in recording.visible(now) if not gone & set(d["properties"]["ids"].split(","))]
+
+    @app.before_request
+    def fail() -> Response | None:
+        for fault in faults:
+            if fault["kind"] == "status" and request.path.startswith(fault["path"]) and fault.get("times") != 0:
+                if fault.get("times"):
+                    fault["times"] -= 1
+                return Response("failing on purpose", status=fault["status"])
+        return None
+
+    @app.post("/_local/faults")
+    def set_faults() -> Response:
+        wanted = request.get_json()
+        for fault in wanted:
+            fields = {"delete": {"event_id"}, "status": {"status", "path", "times"}}.get(fault.get("kind"))
+            if fields is None or not set(fault) <= fields | {"kind"}:
+                abort(400, description=f"{fault!r} is no fault of this service")
+        faults[:] = wanted
+        return jsonify(faults)
 
     def here(document: Any) -> Response:
         """Answer with links that lead back to this service."""
@@ -72,14 +141,56 @@ def create_app(recording: Recording, clock: Clock) -> Flask:
             abort(404)
         requests_seen["feed"] += 1
         now = clock.now()
-        recent = [d for d in recording.visible(now) if _origin(d) > now - SPANS[span]]
+        recent = [d for d in known(now) if _origin(d) > now - SPANS[span]]
         strong = [d for d in recent if (d["properties"]["mag"] or -99) >= LEVELS[level]]
-        return here(_collection(strong, now))
+        reply = here(_collection(strong, now))
+        marks = sorted((d["id"], d["properties"]["updated"]) for d in strong)
+        reply.set_etag(hashlib.sha256(json.dumps([name, marks]).encode()).hexdigest()[:16])
+        reply.make_conditional(request)
+        requests_seen["unchanged"] += reply.status_code == 304
+        return reply
+
+    @app.get("/fdsnws/event/1/query")
+    def query() -> Response:
+        """The event service's search, as far as a catch-up needs it; any other parameter is refused as by the real one."""
+        requests_seen["query"] += 1
+        asked = request.args.to_dict()
+        known_names = {
+            *("format", "starttime", "endtime", "updatedafter", "minmagnitude"),
+            *("includedeleted", "orderby", "limit", "offset"),
+        }
+        if unknown := set(asked) - known_names:
+            return Response(f"Bad Request: unknown parameter(s): {', '.join(sorted(unknown))}", status=400)
+        limit, offset = int(asked.get("limit", QUERY_LIMIT)), int(asked.get("offset", 1))
+        if asked.get("format") != "geojson" or not 0 < limit <= QUERY_LIMIT or offset < 1:
+            return Response("Bad Request: format must be geojson, limit 1 to 20000, offset at least 1", status=400)
+        now = clock.now()
+        start = _utc(asked["starttime"]) if "starttime" in asked else now - timedelta(days=30)
+        end = _utc(asked["endtime"]) if "endtime" in asked else now
+        after = _utc(asked["updatedafter"]).timestamp() * 1000 if "updatedafter" in asked else float("-inf")
+        least = float(asked.get("minmagnitude", -10))
+        found = [
+            d
+            for d in known(now)
+            if start <= _origin(d) <= end
+            and d["properties"]["updated"] > after
+            and (d["properties"]["mag"] or -99) >= least
+        ]
+        features = _collection(found, now)["features"]
+        if asked.get("orderby") == "time-asc":
+            features.reverse()
+        if asked.get("includedeleted") == "true":
+            features += [
+                _gone(d, now) for d in recording.visible(now) if deleted() & set(d["properties"]["ids"].split(","))
+            ]
+        return here(_collection([], now) | {"features": features[offset - 1 : offset - 1 + limit]})
 
     @app.get("/earthquakes/feed/v1.0/detail/<event_id>.geojson")
     def detail(event_id: str) -> Response:
         requests_seen["detail"] += 1
         found = recording.find(event_id, clock.now())
+        if found and deleted() & set(found["properties"]["ids"].split(",")):
+            return Response("Event deleted", status=409)
         return here(found) if found else abort(404)
 
     @app.get("/product/<path:path>")
@@ -92,9 +203,21 @@ def create_app(recording: Recording, clock: Clock) -> Flask:
 
     @app.get("/_local/state")
     def state() -> Response:
-        return jsonify(requests=requests_seen, visible=[d["id"] for d in recording.visible(clock.now())])
+        return jsonify(requests=requests_seen, visible=[d["id"] for d in known(clock.now())])
 
     return app
+
+
+def _utc(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _gone(detail: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """Return what the event service lists of a deleted event: its ids, and null for what it said."""
+    properties = {key: detail["properties"][key] for key in ("ids", "net", "code", "type")}
+    nulls = {"mag": None, "time": None, "status": "deleted", "updated": int(now.timestamp() * 1000)}
+    return {"type": "Feature", "id": detail["id"], "properties": properties | nulls, "geometry": None}
 
 
 def _collection(details: list[dict[str, Any]], now: datetime) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from quakeslide.documents.shakemap import read_grid
 from quakeslide.domain import aoi
-from quakeslide.domain.aoi import ShakeGrid, area_from_radius, area_from_shaking, area_km2
+from quakeslide.domain.aoi import ShakeGrid, area_from_radius, area_from_shaking, area_km2, land_about
+from quakeslide.domain.land import on_land
 
 DATA = Path(__file__).parents[1] / "data" / "shakemap"
 
@@ -28,9 +29,15 @@ def test_recorded_hawaii_grid_gives_the_points_at_vi_and_more() -> None:
     text = (DATA / "hawaii2018_grid.xml").read_text()
     lines = text[text.index("<grid_data>") + 11 : text.index("</grid_data>")].strip().splitlines()
     points = [(float(lon), float(lat), float(mmi)) for lon, lat, mmi, *_ in (line.split() for line in lines)]
-    cell_km2 = sum(0.0167**2 * 111.2**2 * math.cos(math.radians(lat)) for _, lat, mmi in points if mmi >= 6)
-    assert area_km2(area) == pytest.approx(cell_km2, rel=0.05)
-    strong = [(lon, lat) for lon, lat, mmi in points if mmi >= 7]
+    island = on_land(shapely.box(-157, 18, -154, 21))
+    ashore = [p for p in points if p[2] >= 6 and island.covers(shapely.Point(p[:2]))]
+    cell_km2 = sum(0.0167**2 * 111.2**2 * math.cos(math.radians(lat)) for _, lat, _ in ashore)
+    assert area_km2(area) == pytest.approx(cell_km2, rel=0.08)  # a coast, smoothed
+    assert area_km2(area) < 0.5 * sum(
+        0.0167**2 * 111.2**2 * 0.94 for _, _, mmi in points if mmi >= 6
+    )  # the rest is sea
+    strong = [(lon, lat) for lon, lat, mmi in ashore if mmi >= 7]
+    assert strong
     assert all(area.covers(shapely.Point(p)) for p in strong)
     assert not any(area.covers(shapely.Point(lon, lat)) for lon, lat, mmi in points if mmi < 5)
 
@@ -59,6 +66,31 @@ def test_area_over_the_cap_keeps_the_strongest_shaking(monkeypatch: pytest.Monke
     assert found[1] > 6.0
     assert area_km2(found[0]) <= 150.0
     assert found[0].covers(shapely.Point(10.1, 44.9))
+
+
+def test_area_across_the_antimeridian_is_cut_to_land_on_both_sides() -> None:
+    shaken = grid([[7.0] * 60] * 40, west=177.0, north=-15.0)  # Fiji lies on both sides
+    found = area_from_shaking(shaken)
+    assert found is not None
+    west, _, east, _ = found[0].bounds
+    assert (west, east) == (pytest.approx(-180, abs=1), pytest.approx(180, abs=1))
+    assert found[0].is_valid
+    assert 10_000 < area_km2(found[0]) < 25_000  # Fiji has 18 000 km2
+
+
+def test_shaking_of_the_sea_alone_gives_no_area() -> None:
+    assert area_from_shaking(grid([[8.0] * 10] * 10, west=-140.0, north=20.0)) is None
+
+
+def test_radius_is_cut_to_land() -> None:
+    land, radius_km = land_about(137.2, 37.6, 7.5)
+    assert area_km2(land) < 0.7 * math.pi * radius_km**2
+    assert land_about(-140.0, 20.0, 7.5)[0].is_empty
+
+
+def test_grid_off_the_globe_is_refused() -> None:
+    with pytest.raises(ValueError, match="not on the globe"):
+        grid([[7.0, 7.0]], north=95.0)
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,14 +1,31 @@
-"""The ledger: one document per earthquake that was ever announced or asked for, one per alias."""
+"""The ledger: one document per earthquake that was ever weighed, announced or asked for, and one per alias.
+
+A message is written into the entry before it is published (`pending`) together with what it says, under the entry's generation. So
+what subscribers are told and what the ledger says cannot part: of two pollers one writes, and a crash repeats the same bytes under the
+same intent.
+"""
 
 import json
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from quakeslide.domain.association import Origin
 from quakeslide.domain.earthquake import Announcement
+from quakeslide.domain.object_names import checked_event_id
 from quakeslide.messages import instant
 
 VERSION = 1
+DAYS = "days/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A message that is to be published, or was when the process ended: its outbox id, data and attributes."""
+
+    intent: str
+    data: str
+    attributes: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,10 +36,20 @@ class LedgerEntry:
         event_id: canonical id: the first one announced.
         source: `usgs`, or `manual` for an entry made by a person's message.
         ids: all ids known.
-        state: `announced` or `cancelled`.
+        state: `announced`, `cancelled`, `refused` (weighed, never announced) or `merged`.
         updated: the feed's own time stamp of what was last looked at.
         told: what subscribers were last told.
-        reasons: why it was last announced, revised or cancelled.
+        reasons: why it was last announced, revised, refused, cancelled or merged.
+        preferred_id: id of the feed's entry last looked at; empty: look again.
+        origin: where, when and how strong, as last looked at.
+        place: in words.
+        rule: name of the rule it was weighed by.
+        alert: PAGER's colour, for ranking.
+        into: the entry it was merged into.
+        first_told: when it was first announced.
+        serial: how many messages there were.
+        pending: the message not yet known to be out.
+        is_settled: nothing about it has to be asked for again until the feed changes.
     """
 
     event_id: str
@@ -32,24 +59,36 @@ class LedgerEntry:
     updated: datetime
     told: Announcement | None
     reasons: tuple[str, ...]
+    preferred_id: str = ""
+    origin: Origin | None = None
+    place: str = ""
+    rule: str = ""
+    alert: str = ""
+    into: str | None = None
+    first_told: datetime | None = None
+    serial: int = 0
+    pending: Pending | None = None
+    is_settled: bool = True
 
-    def with_state(self, state: str, reasons: tuple[str, ...], updated: datetime) -> "LedgerEntry":
-        """Return the entry after a change."""
-        return replace(self, state=state, reasons=reasons, updated=updated)
+    def sent(self) -> "LedgerEntry":
+        """Return the entry after its message went out."""
+        return replace(self, pending=None)
 
 
 def write_entry(entry: LedgerEntry) -> bytes:
     """Return the document's bytes."""
     document: dict[str, Any] = {"version": VERSION, **asdict(entry), "updated": entry.updated.isoformat()}
-    if entry.told:
-        document["told"] = {**asdict(entry.told), "time": entry.told.time.isoformat()}
+    for name in ("told", "origin"):
+        if document[name]:
+            document[name]["time"] = document[name]["time"].isoformat()
+    document["first_told"] = entry.first_told.isoformat() if entry.first_told else None
     return json.dumps(document, sort_keys=True, allow_nan=False).encode()
 
 
 def read_entry(data: bytes) -> LedgerEntry:
-    """Read a document written by `write_entry` or by a manual message."""
+    """Read a document written by `write_entry`, also one of an earlier version that lacks newer fields."""
     body = json.loads(data)
-    told = body.get("told")
+    told, origin, pending, first = (body.get(name) for name in ("told", "origin", "pending", "first_told"))
     return LedgerEntry(
         event_id=body["event_id"],
         source=body["source"],
@@ -58,4 +97,24 @@ def read_entry(data: bytes) -> LedgerEntry:
         updated=instant(body["updated"]),
         told=Announcement(**{**told, "time": instant(told["time"])}) if told else None,
         reasons=tuple(body.get("reasons", ())),
+        preferred_id=body.get("preferred_id", ""),
+        origin=Origin(**{**origin, "time": instant(origin["time"])}) if origin else None,
+        place=body.get("place", ""),
+        rule=body.get("rule", ""),
+        alert=body.get("alert", ""),
+        into=body.get("into"),
+        first_told=instant(first) if first else None,
+        serial=body.get("serial", 0),
+        pending=Pending(**pending) if pending else None,
+        is_settled=body.get("is_settled", True),
     )
+
+
+def day_marker(event_id: str, time: datetime) -> str:
+    """Return the name of the empty object by which an entry is found by its origin's day."""
+    return f"{DAYS}{time:%Y-%m-%d}/{checked_event_id(event_id)}"
+
+
+def days_about(time: datetime, span: timedelta) -> tuple[str, ...]:
+    """Return the days, as they stand in markers, that lie within a span of an instant."""
+    return tuple(sorted({f"{moment:%Y-%m-%d}" for moment in (time - span, time, time + span)}))

@@ -1,8 +1,9 @@
-"""ShakeMap: which product of an event counts, and its `grid.xml`, read by the entity-safe parser of defusedxml.
+"""ShakeMap: which product of an event counts, and its shaking: `grid.xml`, read by the entity-safe parser of defusedxml, or CoverageJSON.
 
-Format: ShakeMap manual, section on output formats.
+Formats: ShakeMap manual, section on output formats; https://covjson.org/spec/.
 """
 
+import json
 import re
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
@@ -17,16 +18,81 @@ MAX_GRID_POINTS = 4_000_000
 NAMESPACE = "{http://earthquake.usgs.gov/eqcenter/shakemap}"
 
 
+GRID = "download/grid.xml"
+COVERAGES = tuple(f"download/coverage_mmi_{size}_res.covjson" for size in ("high", "medium", "low"))
+
+
 def preferred_shakemap(detail: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the ShakeMap product with the greatest weight that is no delete and has a grid."""
+    """Return the ShakeMap product with the greatest weight that is no delete and has a grid or a coverage; the newest of equals."""
     try:
         products = detail["properties"]["products"].get("shakemap", [])
         usable = [
-            p for p in products if p["status"] not in ("DELETE", "CANCELLED") and "download/grid.xml" in p["contents"]
+            p
+            for p in products
+            if p["status"].upper() not in ("DELETE", "CANCELLED")
+            and str(p["properties"].get("map-status", "")).upper() not in ("CANCELLED", "CANCELED")
+            and any(name in p["contents"] for name in (GRID, *COVERAGES))
         ]
-        return max(usable, key=lambda p: float(p.get("preferredWeight", 0)), default=None)
+        return max(
+            usable, key=lambda p: (float(p.get("preferredWeight", 0)), float(p.get("updateTime", 0))), default=None
+        )
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
+
+
+def version_of(product: dict[str, Any]) -> str:
+    """Return what tells one ShakeMap of an event from another: its network and version."""
+    return f"{product['source']} {product['properties'].get('version', product['updateTime'])}"
+
+
+def shaking_content(product: dict[str, Any]) -> str:
+    """Return which of a usable product's contents to read."""
+    return next(name for name in (GRID, *COVERAGES) if name in product["contents"])
+
+
+def read_shaking(content: str, body: bytes, version: str) -> ShakeGrid:
+    """Read a product's content by its name.
+
+    Raises:
+        ValueError: see `read_grid` and `read_coverage`.
+    """
+    return read_grid(body, version) if content == GRID else read_coverage(body, version)
+
+
+def read_coverage(body: bytes, version: str) -> ShakeGrid:
+    """Read a CoverageJSON grid of MMI on regular axes.
+
+    Raises:
+        ValueError: no such coverage, or larger than it can be.
+    """
+    try:
+        document = json.loads(body)
+        axes = document["domain"]["axes"]
+        lons, lats = (_axis(axes[name]) for name in ("x", "y"))
+        values = document["ranges"]["MMI"]["values"]
+        if len(values) != len(lons) * len(lats) or len(lons) < 2 or len(lats) < 2:
+            raise ValueError(f"{len(values)} values on {len(lats)} x {len(lons)} points")
+        mmi = np.array([np.nan if v is None else v for v in values], np.float32).reshape(len(lats), len(lons))
+    except (KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+        raise ValueError(f"no CoverageJSON of MMI: {type(error).__name__}: {error}") from error
+    if lats[0] < lats[-1]:
+        lats, mmi = lats[::-1], mmi[::-1]
+    return ShakeGrid(
+        version=version,
+        west=float(lons[0]),
+        north=float(lats[0]),
+        step_lon=float(lons[-1] - lons[0]) / (len(lons) - 1),
+        step_lat=float(lats[0] - lats[-1]) / (len(lats) - 1),
+        mmi=mmi,
+    )
+
+
+def _axis(axis: dict[str, Any]) -> Any:
+    if "values" in axis:
+        return np.array(axis["values"], np.float64)
+    if not 0 < int(axis["num"]) ** 2 <= MAX_GRID_POINTS * 4:
+        raise ValueError(f"an axis of {axis['num']} points is not plausible")
+    return np.linspace(float(axis["start"]), float(axis["stop"]), int(axis["num"]))
 
 
 def read_grid(body: bytes, version: str) -> ShakeGrid:

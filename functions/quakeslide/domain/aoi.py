@@ -125,6 +125,10 @@ def on_the_globe(area: BaseGeometry) -> BaseGeometry:
     if west >= -180 and east <= 180:
         return area
     parts = getattr(area, "geoms", [area])
-    fixed = [antimeridian.fix_polygon(part, great_circle=False) for part in parts if part.geom_type == "Polygon"]
+    fixed = [
+        antimeridian.fix_polygon(part, great_circle=False, fix_winding=True)
+        for part in parts
+        if part.geom_type == "Polygon"
+    ]
     whole: BaseGeometry = shapely.union_all(fixed)
     return whole

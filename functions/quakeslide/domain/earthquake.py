@@ -1,8 +1,4 @@
-"""Earthquakes, the rule that takes them, and what counts as a material change.
-
-The default rule takes M 6.0-6.9 down to 50 km and M 7.0 and more down to 100 km: ten of the eleven events of Nava et al. 2026,
-Table 1 (all but Capellades, M 5.3).
-"""
+"""Earthquakes as the feed has them, and what counts as a material change."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,6 +25,7 @@ class Earthquake:
         updated: when the feed's entry last changed, aware, UTC.
         has_shakemap: whether a ShakeMap is listed.
         detail_url: where its details are.
+        alert: PAGER's colour, empty where none; it ranks and never decides.
     """
 
     preferred_id: str
@@ -44,10 +41,13 @@ class Earthquake:
     updated: datetime
     has_shakemap: bool
     detail_url: str
+    alert: str = ""
 
     def __post_init__(self) -> None:
         if self.time.tzinfo is None or self.updated.tzinfo is None:
             raise ValueError(f"{self.preferred_id} has a naive time")
+        if not (-15 <= self.magnitude <= 15 and -100 <= self.depth_km <= 1000):
+            raise ValueError(f"{self.preferred_id} has M {self.magnitude:g} at {self.depth_km:g} km: not of this Earth")
         if not (-180 <= self.lon <= 180 and -90 <= self.lat <= 90):
             raise ValueError(f"{self.preferred_id} lies at {self.lon}, {self.lat}: not on the globe")
         if self.preferred_id not in self.ids:
@@ -55,26 +55,14 @@ class Earthquake:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """Which earthquakes are watched: pairs of least magnitude and greatest depth in km, strongest first."""
+class Deleted:
+    """An entry that USGS took back: all that is left of it are its ids.
 
-    limits: tuple[tuple[float, float], ...] = ((7.0, 100.0), (6.0, 50.0))
+    Attributes:
+        ids: all it was known under.
+    """
 
-    def reasons_against(self, quake: Earthquake) -> list[str]:
-        """Return why the rule does not take an earthquake, in words; empty where it does."""
-        if quake.status == "deleted":
-            return ["the feed says it was deleted"]
-        if quake.kind != "earthquake":
-            return [f"type is {quake.kind!r}, not 'earthquake'"]
-        for magnitude, depth_km in self.limits:
-            if quake.magnitude >= magnitude:
-                deep = quake.depth_km > depth_km
-                return (
-                    [f"depth {quake.depth_km:g} km is over {depth_km:g} km for M {magnitude:g} and more"]
-                    if deep
-                    else []
-                )
-        return [f"M {quake.magnitude:g} is under {self.limits[-1][0]:g}"]
+    ids: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +96,7 @@ def material_changes(told: Announcement, now: Announcement) -> list[str]:
         changes.append(f"epicentre moved {moved_km:.0f} km")
     if abs(now.time - told.time) >= TIME_STEP:
         changes.append(f"origin time {told.time.isoformat()} -> {now.time.isoformat()}")
-    if now.aoi_source != told.aoi_source:
+    both_radii = all(source.startswith("radius") for source in (now.aoi_source, told.aoi_source))
+    if now.aoi_source != told.aoi_source and not both_radii:  # a radius follows the magnitude, which is weighed above
         changes.append(f"area from {told.aoi_source} -> {now.aoi_source}")
     return changes

@@ -1,37 +1,39 @@
-"""Reads the feed against the ledger and tells what is new, materially changed or taken back: each once.
+"""One poll: the feed against the ledger. Tells what is new, materially changed, merged or taken back: each once.
 
-The ledger entry is written after the message went out; a crash in between repeats the same intent, which the outbox knows.
+The summary feed holds a week. Every six hours, and so after any longer outage, the event service is asked for all that changed since
+the last time, deleted entries included; the cursor moves only after a poll in which nothing was left over.
 """
 
-from datetime import datetime
-from typing import Protocol
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
-from shapely.geometry.base import BaseGeometry
-
-from quakeslide.documents.ledger import LedgerEntry, read_entry, write_entry
-from quakeslide.domain import object_names
-from quakeslide.domain.aoi import ShakeGrid, area_from_radius, area_from_shaking
-from quakeslide.domain.composite import digest
-from quakeslide.domain.earthquake import Announcement, Earthquake, Rule, material_changes
-from quakeslide.errors import LostRace
-from quakeslide.messages import Announced, Cancelled, Message, encode
-from quakeslide.ports import Bus, ObjectStore, Stored
+from quakeslide.documents.feed_state import NAME, WRITE_EVERY, FeedState, read_feed_state, write_feed_state
+from quakeslide.domain.association import are_one, best, origin_of
+from quakeslide.domain.earthquake import Deleted, Earthquake
+from quakeslide.domain.rule import Rule
+from quakeslide.errors import FeedUnavailable, LostRace
+from quakeslide.ports import Bus, ObjectStore
 from quakeslide.telemetry import say
-from quakeslide.usecases import outbox
+from quakeslide.usecases.register import JSON, Register
+from quakeslide.usecases.settle_earthquake import Feed, merge, settle, take_back
 
-JSON = "application/json"
+CATCH_UP_EVERY = timedelta(hours=6)
+OVERLAP = timedelta(hours=1)  # entries that were just being changed when the last catch-up looked
+MEMORY = timedelta(days=90)  # origins older than that are not followed up: the longest watch ends after 60 + 14 days
+EDGE = timedelta(hours=1)  # entries about to leave the feed are not missed when they leave it
+ALERTS = ("", "green", "yellow", "orange", "red")
+KINDS = ("announced", "revised", "cancelled", "merged")
 
 
-class Feed(Protocol):
-    """The earthquake feed. Raises FeedUnavailable."""
+@dataclass
+class Group:
+    """Feed entries that are one earthquake, with the ledger entries they belong to."""
 
-    def recent(self) -> list[Earthquake]:
-        """Return the feed's readable entries."""
-        ...
-
-    def shaking(self, quake: Earthquake) -> ShakeGrid | None:
-        """Return the preferred ShakeMap's grid, or None where there is none that can be used."""
-        ...
+    ids: set[str]
+    entries: list[Earthquake] = field(default_factory=list)
+    known: set[str] = field(default_factory=set)
 
 
 def announce_earthquakes(
@@ -47,135 +49,138 @@ def announce_earthquakes(
         rule: which earthquakes are taken; the default rule where None.
 
     Returns:
-        How many entries were seen, announced, revised and cancelled.
+        How many entries were seen, messages told by kind, earthquakes deferred to the next poll, and whether the feed was down.
     """
     rule = rule or Rule()
-    known = {listed.name for listed in state.list("aliases/")}
-    counts = {"seen": 0, "announced": 0, "revised": 0, "cancelled": 0}
-    for quake in feed.recent():
-        counts["seen"] += 1
-        against = rule.reasons_against(quake)
-        event_id = _canonical_id(quake, state, known)
-        if event_id is None:
-            if against:
-                continue
-            event_id = quake.preferred_id
-        outcome = _settle(quake, event_id, against, feed=feed, state=state, bus=bus, now=now)
-        if outcome:
-            counts[outcome] += 1
+    stored = state.read(NAME)
+    known = read_feed_state(stored.data) if stored else FeedState(read_at=None, caught_up_at=now)
+    counts = {"seen": 0, **dict.fromkeys(KINDS, 0), "deferred": 0, "down": 0}
+    try:
+        recent = feed.recent()
+    except FeedUnavailable as error:
+        fresh = replace(known, down_since=known.down_since or now, failures=known.failures + 1, reason=str(error)[:300])
+        down_s = (now - (fresh.down_since or now)).total_seconds()
+        say("feed down", level=logging.WARNING, error="FeedUnavailable", reason=fresh.reason, down_s=down_s)
+        _remember(state, fresh, stored.generation if stored else 0)
+        return counts | {"down": 1}
+    changed = _changed(feed, known, now, rule)
+    is_catching_up = changed is not None
+    register = Register(state=state, bus=bus, now=now)
+    groups, deleted_ids = _grouped([*recent, *(changed or ())], register, rule)
+    visited: set[str] = set()
+    deferred = 0
+    for group in groups:
+        deferred += _visit(group, visited, register, feed, rule)
+    since = now - (MEMORY if is_catching_up else feed.span - EDGE)
+    deferred += _miss(since, visited, deleted_ids, register, feed, rule)
+    fresh = FeedState(read_at=now, caught_up_at=now if is_catching_up and not deferred else known.caught_up_at)
+    if known.down_since:
+        say("feed up again", down_s=(now - known.down_since).total_seconds(), failures=known.failures)
+    is_due = known.read_at is None or now - known.read_at >= WRITE_EVERY
+    if is_due or known.down_since or fresh.caught_up_at != known.caught_up_at:
+        _remember(state, fresh, stored.generation if stored else 0)
+    counts |= {"seen": len(recent), "deferred": deferred} | {kind: register.told.count(kind) for kind in KINDS}
     say("poll", **counts)
     return counts
 
 
-def _canonical_id(quake: Earthquake, state: ObjectStore, known: set[str]) -> str | None:
-    """Return the id under which an earthquake was first announced, found by any of its ids."""
-    for other in sorted(quake.ids):
-        name = object_names.alias(other)
-        if name in known and (stored := state.read(name)):
-            return stored.data.decode()
-    return None
-
-
-def _settle(
-    quake: Earthquake, event_id: str, against: list[str], *, feed: Feed, state: ObjectStore, bus: Bus, now: datetime
-) -> str | None:
-    """Bring one earthquake's ledger entry and its subscribers up to date; return what was told, if anything."""
-    name = object_names.earthquake(event_id)
-    stored = state.read(name)
-    entry = read_entry(stored.data) if stored else None
-    if entry and entry.updated == quake.updated and entry.told:
+def _changed(feed: Feed, known: FeedState, now: datetime, rule: Rule) -> list[Earthquake | Deleted] | None:
+    """Return what changed since the last catch-up if another is due and can be had."""
+    if now - known.caught_up_at < CATCH_UP_EVERY:
         return None
-    if entry is None and against:
+    since = known.caught_up_at - OVERLAP
+    try:
+        return feed.updated_since(since, origin_after=since - MEMORY, least_magnitude=rule.least_magnitude)
+    except FeedUnavailable as error:  # the summary feed goes on; the cursor stays where it is
+        say("catch-up failed", level=logging.WARNING, error="FeedUnavailable", reason=str(error)[:300])
         return None
-    for other in sorted(quake.ids):
-        state.create(object_names.alias(other), event_id.encode(), "text/plain")
-    if entry and against:
-        if entry.state == "cancelled":
-            return None
-        return _tell(
-            Cancelled(event_id=event_id, reason="; ".join(against)), quake, entry, stored, against, state, bus, now
-        )
-    aoi, source = _area(quake, feed)
-    told = _announcement(quake, source)
-    if entry and entry.told and entry.state == "announced":
-        changes = material_changes(entry.told, told)
-        if not changes:
-            _write(state, name, entry.with_state("announced", entry.reasons, quake.updated), stored)
-            return None
-        reasons, kind = changes, "revised"
-    else:
-        reasons, kind = [f"M {quake.magnitude:g} at {quake.depth_km:g} km"], "announced"
-    message = Announced(
-        kind=kind,
-        event_id=event_id,
-        time=quake.time,
-        lon=quake.lon,
-        lat=quake.lat,
-        depth_km=quake.depth_km,
-        magnitude=quake.magnitude,
-        place=quake.place,
-        aoi=aoi,
-        aoi_source=source,
-    )
-    return _tell(message, quake, entry, stored, reasons, state, bus, now, told)
 
 
-def _area(quake: Earthquake, feed: Feed) -> tuple[BaseGeometry, str]:
-    """Return the area of interest and its source in words."""
-    grid = feed.shaking(quake) if quake.has_shakemap and quake.detail_url else None
-    if grid is not None and (shaken := area_from_shaking(grid)):
-        return shaken[0], f"ShakeMap version {grid.version}, MMI {shaken[1]:g} and more"
-    area, radius_km = area_from_radius(quake.lon, quake.lat, quake.magnitude)
-    return area, f"radius {radius_km:.0f} km from magnitude"
+def _remember(state: ObjectStore, feed: FeedState, generation: int) -> None:
+    """Write the feed's state; where another poller just did, its word is as good."""
+    state.replace(NAME, write_feed_state(feed), JSON, generation)
 
 
-def _announcement(quake: Earthquake, source: str) -> Announcement:
-    return Announcement(
-        time=quake.time,
-        lon=quake.lon,
-        lat=quake.lat,
-        depth_km=quake.depth_km,
-        magnitude=quake.magnitude,
-        aoi_source=source,
-    )
+def _grouped(entries: Iterable[Earthquake | Deleted], register: Register, rule: Rule) -> tuple[list[Group], set[str]]:
+    """Return the entries that matter, grouped by earthquake, gravest first, and the ids that were deleted."""
+    groups: list[Group] = []
+    by_id: dict[str, Group] = {}
+    by_minute: dict[int, list[Group]] = {}
+    deleted: set[str] = set()
+    newest: dict[str, Earthquake] = {}
+    for entry in entries:
+        if isinstance(entry, Deleted):
+            deleted |= {other for other in entry.ids if register.is_known(other)}
+            continue
+        if entry.magnitude < rule.least_magnitude and not any(register.is_known(other) for other in entry.ids):
+            continue
+        standing = newest.get(entry.preferred_id)
+        if standing is None or entry.updated >= standing.updated:
+            newest[entry.preferred_id] = entry
+    for quake in newest.values():
+        known = {c for other in sorted(quake.ids) if (c := register.canonical(other))} | register.near(origin_of(quake))
+        minute = int(quake.time.timestamp() // 60)
+        near = [
+            group
+            for m in (minute - 1, minute, minute + 1)
+            for group in by_minute.get(m, ())
+            if any(are_one(origin_of(other), origin_of(quake)) for other in group.entries)
+        ]
+        touching = [by_id[name] for name in (*sorted(quake.ids), *sorted(known)) if name in by_id] + near
+        group = touching[0] if touching else Group(ids=set())
+        if not touching:
+            groups.append(group)
+        for other_group in touching[1:]:
+            if other_group is not group and other_group in groups:
+                groups.remove(other_group)
+                group.ids |= other_group.ids
+                group.known |= other_group.known
+                group.entries += other_group.entries
+        group.ids |= quake.ids
+        group.known |= known
+        group.entries.append(quake)
+        for member in group.entries:
+            cell = by_minute.setdefault(int(member.time.timestamp() // 60), [])
+            if group not in cell:
+                cell.append(group)
+        by_id |= dict.fromkeys((*group.ids, *group.known), group)
+
+    def gravity(group: Group) -> tuple[int, float]:
+        alerts = [ALERTS.index(q.alert) if q.alert in ALERTS else 0 for q in group.entries]
+        return (-max(alerts), -max(q.magnitude for q in group.entries))
+
+    return sorted(groups, key=gravity), deleted
 
 
-def _tell(
-    message: Announced | Cancelled,
-    quake: Earthquake,
-    entry: LedgerEntry | None,
-    stored: Stored | None,
-    reasons: list[str],
-    state: ObjectStore,
-    bus: Bus,
-    now: datetime,
-    told: Announcement | None = None,
-) -> str | None:
-    """Publish once through the outbox, then write the ledger."""
-    kind = message.kind if isinstance(message, Announced) else "cancelled"
-    acted = _publish_once(message, kind, quake, state, bus, now)
-    new = LedgerEntry(
-        event_id=message.event_id,
-        source="usgs",
-        ids=tuple(sorted(quake.ids | set(entry.ids if entry else ()))),
-        state="cancelled" if kind == "cancelled" else "announced",
-        updated=quake.updated,
-        told=told or (entry.told if entry else None),
-        reasons=tuple(reasons),
-    )
-    _write(state, object_names.earthquake(message.event_id), new, stored)
-    return kind if acted else None
+def _visit(group: Group, visited: set[str], register: Register, feed: Feed, rule: Rule) -> int:
+    """Settle one group; return 1 if it has to wait for the next poll."""
+    try:
+        event_id = merge(group.known, register) if group.known else best(group.entries, "").preferred_id
+        visited |= {event_id, *group.known}
+        settle(best(group.entries, event_id), event_id, frozenset(group.ids), register=register, feed=feed, rule=rule)
+    except (LostRace, FeedUnavailable) as error:
+        say("deferred", level=logging.WARNING, ids=sorted(group.ids), reason=str(error)[:300])
+        return 1
+    return 0
 
 
-def _publish_once(message: Message, kind: str, quake: Earthquake, state: ObjectStore, bus: Bus, now: datetime) -> bool:
-    data, attributes = encode(message)
-    intent = f"{kind}-{quake.preferred_id}-{digest(data.decode(), quake.updated.isoformat())}"
-    acted = outbox.once(state, intent, now, lambda: bus.publish("earthquakes", data, attributes | {"intent": intent}))
-    if acted:
-        say("told", kind=kind, event_id=attributes["event_id"], magnitude=quake.magnitude)
-    return acted
-
-
-def _write(state: ObjectStore, name: str, entry: LedgerEntry, stored: Stored | None) -> None:
-    if not state.replace(name, write_entry(entry), JSON, stored.generation if stored else 0):
-        raise LostRace(f"{name} was changed meanwhile")
+def _miss(since: datetime, visited: set[str], deleted: set[str], register: Register, feed: Feed, rule: Rule) -> int:
+    """Look after entries that the feed does not hold though it should; return how many wait for the next poll."""
+    deferred = 0
+    young = {event_id for day, ids in register.days().items() if day > f"{since:%Y-%m-%d}" for event_id in ids}
+    for event_id in sorted(young | {c for other in sorted(deleted) if (c := register.canonical(other))}):
+        entry = register.entry(event_id)
+        if event_id in visited or entry is None or not (entry.state == "announced" or entry.pending):
+            continue
+        try:
+            if not register.deliver(entry) or entry.state != "announced" or entry.source != "usgs":
+                continue
+            found = feed.look(entry.preferred_id or event_id)
+            if isinstance(found, Deleted):
+                take_back(event_id, register)
+            elif found is not None:
+                settle(found, event_id, found.ids, register=register, feed=feed, rule=rule)
+        except (LostRace, FeedUnavailable) as error:
+            say("deferred", level=logging.WARNING, event_id=event_id, reason=str(error)[:300])
+            deferred += 1
+    return deferred
