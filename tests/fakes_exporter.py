@@ -270,13 +270,22 @@ class World:
             self.exporter.finish()
             at += every
 
-    def detect(self, composite: Composite, finality: str, *, detections: int = 3, run_id: str = "0123456789ab") -> None:
+    def detect(
+        self,
+        composite: Composite,
+        finality: str,
+        *,
+        detections: int = 3,
+        run_id: str = "0123456789ab",
+        passed: float | None = None,
+    ) -> None:
         """Write products as the detector does: the pointer, then the detections."""
         pointer = object_names.latest(composite.event_id, composite.track, composite.stage, composite.series)
         body = {
             "run_id": run_id, "finality": finality, "composite_id": composite.composite_id, "detections": detections,
             "support": f"support/{composite.path}", "outcome": "done" if detections else "none_found", "counts": {},
         }  # fmt: skip
+        body |= {} if passed is None else {"passed_fraction_of_aoi": passed}
         standing = self.results.read(pointer)
         self.results.replace(pointer, json.dumps(body).encode(), "", standing.generation if standing else 0)
         name = object_names.detections(composite.event_id, composite.track, composite.stage, run_id, finality)

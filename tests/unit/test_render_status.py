@@ -129,3 +129,12 @@ def test_status_that_others_change_is_rendered_again() -> None:
     world.results.delete(name)
     with pytest.raises(LostRace):
         render(world)
+
+
+@pytest.mark.parametrize(("passed", "is_said"), [(1.0, False), (0.96, False), (0.7, True)])
+def test_pixels_that_fall_short_of_the_outlines_are_said(passed: float, is_said: bool) -> None:
+    world = watched()
+    world.sweep(after(days=3))
+    world.detect(world.exporter.started[0], "provisional", passed=passed)
+    said = "cover 70% of the area where their outlines promised 100%" in str(world.row()["text"])
+    assert said is is_said

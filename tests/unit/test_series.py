@@ -169,6 +169,14 @@ def test_later_time_represents_its_track_once_it_is_as_final() -> None:
     assert [j.composite.series for j in representatives(first.event_id, world.detector)] == ["w1"]
 
 
+def test_pointer_says_how_much_was_passed_over() -> None:
+    world = fakes_detector.World()
+    composite = fakes_detector.composite_of(256, 256)
+    judged(world, composite)  # a corner of 64 x 64 px without a pass, a part of it in the area
+    pointer = json.loads(world.results.objects[object_names.latest(EVENT, A069, S60_12)].data)
+    assert pointer["passed_fraction_of_aoi"] == pytest.approx(1 - 24 * 24 / 176**2, abs=1e-3)
+
+
 def judged(world: fakes_detector.World, composite: Composite) -> None:
     world.plan(composite, seed=3)
     for message in [world.write(shard, composite) for shard in composite.shards()]:

@@ -187,9 +187,19 @@ def block_boxes(lattice: Lattice, rectangle: Rectangle, blocks: NDArray[np.bool_
 
 def seen_fraction_of_aoi(judgement: Judgement) -> float:
     """Return which share of the AOI's area was judged."""
+    return _fraction_of_aoi(judgement, block_reasons(judgement) == Blind.SEEN)
+
+
+def passed_fraction_of_aoi(judgement: Judgement) -> float:
+    """Return over which share of the AOI's area data-takes lie before and after, by `nPre` and `nPost`, whatever they could see."""
+    return _fraction_of_aoi(judgement, judgement.cells.blocks != Blind.NO_PASS)
+
+
+def _fraction_of_aoi(judgement: Judgement, blocks: NDArray[np.bool_]) -> float:
+    """Return which share of the AOI's area the chosen blocks (bool [R + 1, C + 1]) cover."""
     composite = judgement.composite
     aoi = projected_aoi(judgement)
-    boxes = block_boxes(composite.lattice, composite.rectangle, block_reasons(judgement) == Blind.SEEN)
+    boxes = block_boxes(composite.lattice, composite.rectangle, blocks)
     shapely.prepare(aoi)
     inside = shapely.contains_properly(aoi, boxes)
     rim = boxes[~inside & shapely.intersects(aoi, boxes)]

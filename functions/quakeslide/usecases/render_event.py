@@ -12,7 +12,7 @@ from quakeslide.documents.manifest import read_manifest
 from quakeslide.domain import object_names
 from quakeslide.domain.fusion import TrackScores, summary_geojson
 from quakeslide.domain.judgement import Judgement
-from quakeslide.domain.report import detections_geojson, dumps, outcome
+from quakeslide.domain.report import detections_geojson, dumps, outcome, passed_fraction_of_aoi
 from quakeslide.domain.sentinel1 import Stage, Track
 from quakeslide.errors import LostRace
 from quakeslide.ports import ObjectStore
@@ -51,6 +51,7 @@ def update_pointer(judgement: Judgement, results: ObjectStore) -> None:
         "version": judgement.card.version,
         "outcome": OUTCOMES[outcome(judgement)],
         "detections": len(judgement.detections),
+        "passed_fraction_of_aoi": round(passed_fraction_of_aoi(judgement), 4),
         "geojson": detections_name(run, judgement.is_final),
         "support": support_name(judgement, ""),
     }

@@ -20,6 +20,7 @@ JSON = "application/json"
 VERSION = 1
 TRIES = 5  # others may render at the same time; each try reads everything anew
 STATES = {Standing.OPEN: "watching", Standing.CLOSED: "complete", Standing.CANCELLED: "cancelled"}
+BROKEN_PROMISE = 0.05  # share of the area by which the pixels may fall short of the scenes' outlines before it is said
 OUTCOMES = ("done", "none_found", "could_not_look")
 
 
@@ -145,6 +146,9 @@ def _judged(item: TrackStage, pointer: Mapping[str, Any], latest: Order | None, 
     }[state]
     if latest is not None and latest.composite_id != pointer["composite_id"]:
         return state, f"{words} ({pointer['finality']}); a newer composite is being made"
+    promised, passed = item.share * item.coverage, pointer.get("passed_fraction_of_aoi")
+    if passed is not None and promised - passed > BROKEN_PROMISE:
+        words += f", but its images cover {passed:.0%} of the area where their outlines promised {promised:.0%}"
     if pointer["finality"] != "final":
         return state, f"{words} (provisional, from the first complete pass); {final_at}"
     partly = f", with {item.coverage:.0%} of the visible ground" if item.readiness is Readiness.PARTIAL else ""
