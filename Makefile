@@ -101,7 +101,7 @@ soak: sabotage quiet ## the long campaigns: sabotage, and false alarms over all 
 train: $(ENVS)/training/.done ## train the two demo models again on simulated scenes (about an hour)
 	@$(ENVS)/training/bin/python -m training simulate --jobs 2
 	@for pass in ascending descending; do $(ENVS)/training/bin/python -m training fit --pass $$pass \
-	  --epochs 12 --patience 5 --scene-shift-db 1.5 --publish serving/models || exit 1; done
+	  --epochs 16 --patience 6 --publish serving/models || exit 1; done
 
 quiet: $(LOCAL_ENVS) $(BUNDLES) build/models/.done ## false alarms over all pseudo-dates of the quiet mountains
 	@$(ENVS)/local/bin/python -m infra.local quiet

@@ -33,8 +33,8 @@ def main() -> None:
     \b
     The demo models were made so:
       python -m training simulate --jobs 2
-      python -m training fit --pass ascending --epochs 12 --patience 5 --scene-shift-db 1.5 --publish serving/models
-      python -m training fit --pass descending --epochs 12 --patience 5 --scene-shift-db 1.5 --publish serving/models
+      python -m training fit --pass ascending --epochs 16 --patience 6 --publish serving/models
+      python -m training fit --pass descending --epochs 16 --patience 6 --publish serving/models
     """
 
 
@@ -76,13 +76,6 @@ def simulate(out: Path, jobs: int, **values: int) -> None:
 @click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True)
 @click.option("--epochs", type=click.IntRange(1), default=500, show_default=True)
 @click.option("--patience", type=click.IntRange(1), default=30, show_default=True)
-@click.option(
-    "--scene-shift-db",
-    type=click.FloatRange(0),
-    default=0.0,
-    show_default=True,
-    help="Wet scenes; 0 = as in the paper.",
-)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 @click.option("--publish", type=click.Path(path_type=Path), help="Also copy weights and card to this folder of models.")

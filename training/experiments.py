@@ -36,9 +36,7 @@ class Experiment:
         dropout, learning_rate, batch_size, batch_norm_momentum: as usual.
         variant: of the network, see `training.networks`.
         epochs: at most; `patience` epochs without a better validation loss end it sooner.
-        scene_shift_db: standard deviation of a shift of a whole training patch, see `training.fit.shift_scene`.
-            PARITY: the paper shifts nothing (0); the demo models need it, for simulated scenes are never as wet as real ones.
-        seed: of weights, dropout, shifts and the order of patches.
+        seed: of weights, dropout and the order of patches.
     """
 
     polarisation: Polarisation
@@ -54,7 +52,6 @@ class Experiment:
     variant: Variant = "published"
     epochs: int = 500
     patience: int = 30
-    scene_shift_db: float = 0.0
     seed: int = 0
 
     @property

@@ -26,12 +26,9 @@ _METRICS = "metrics.json"
 class Batches(keras.utils.PyDataset):
     """Shuffled batches of a sample; a new order every epoch, the same for the same seed."""
 
-    def __init__(
-        self, sample: Sample, size: int, *, seed: int | None, bands: tuple[str, ...] = (), shift_db: float = 0.0
-    ) -> None:
+    def __init__(self, sample: Sample, size: int, *, seed: int | None) -> None:
         super().__init__()
         self._sample, self._size = sample, size
-        self._bands, self._shift_db = bands, shift_db
         self._rng = None if seed is None else np.random.default_rng(seed)
         self._order = np.arange(len(sample))
         self.on_epoch_end()
@@ -43,35 +40,12 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, number: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return batch `number`: float32 [n, 64, 64, C] in dB and labels float32 [n, 1]."""
         places = self._order[number * self._size : (number + 1) * self._size]
-        patches = self._sample.take(places)
-        if self._rng is not None and self._shift_db:
-            patches = shift_scene(patches, self._bands, self._shift_db, self._rng)
-        return patches, self._sample.label[places, None]
+        return self._sample.take(places), self._sample.label[places, None]
 
     def on_epoch_end(self) -> None:
         """Shuffle anew."""
         if self._rng is not None:
             self._order = self._rng.permutation(len(self._sample))
-
-
-VH_SHARE, VH_OWN = 0.8, 0.3  # VH follows VV in wet scenes, less strongly and not exactly
-
-
-def shift_scene(
-    patches: NDArray[np.float32], bands: tuple[str, ...], shift_db: float, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """Shift the post-event backscatter of each patch as a whole, as rain does: real scenes shift by about 2.5 dB when wet.
-
-    Args:
-        patches: float32 [n, 64, 64, C], dB.
-        bands: names of the last axis; post and difference of a polarisation shift alike.
-        shift_db: standard deviation of the shift of VV.
-        rng: draws one shift a patch.
-    """
-    vv = rng.normal(0.0, shift_db, len(patches))
-    vh = VH_SHARE * vv + rng.normal(0.0, VH_OWN * shift_db, len(patches))
-    shifts = np.stack([vv if band.endswith("VV") else vh for band in bands], axis=-1)
-    return patches + shifts[:, None, None, :].astype(np.float32)
 
 
 class Bar(keras.callbacks.Callback):
@@ -146,13 +120,7 @@ def train(
     )
     stop = keras.callbacks.EarlyStopping("val_loss", patience=experiment.patience, restore_best_weights=True)
     history = model.fit(
-        Batches(
-            seen,
-            experiment.batch_size,
-            seed=experiment.seed,
-            bands=experiment.bands,
-            shift_db=experiment.scene_shift_db,
-        ),
+        Batches(seen, experiment.batch_size, seed=experiment.seed),
         validation_data=Batches(judged, 256, seed=None),
         epochs=experiment.epochs,
         verbose=0,
@@ -231,7 +199,6 @@ def model_card(
             "imbalance": experiment.imbalance,
             "learning_rate": experiment.learning_rate,
             "batch_size": experiment.batch_size,
-            "scene_shift_db": experiment.scene_shift_db,
         },
         "evaluation": judged["evaluation"],
         "data_notice": DATA_NOTICE,

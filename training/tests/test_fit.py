@@ -92,13 +92,3 @@ def test_batches_are_shuffled_and_complete(dataset):
     assert sum(map(len, first)) == len(chosen)
     assert not np.array_equal(np.concatenate(first), np.concatenate(second))
     assert batches[0][0].shape == (32, 64, 64, 4)
-
-
-def test_wet_scene_shifts_post_and_difference_alike_and_each_patch_by_its_own():
-    patches = np.zeros((500, 64, 64, 4), np.float32)
-    shifted = fit.shift_scene(patches, ("postVV", "postVH", "diffVV", "diffVH"), 1.5, np.random.default_rng(1))
-    assert np.ptp(shifted, axis=(1, 2)).max() == 0
-    per_patch = shifted[:, 0, 0]
-    np.testing.assert_array_equal(per_patch[:, :2], per_patch[:, 2:])
-    assert per_patch[:, 0].std() == pytest.approx(1.5, rel=0.1)
-    assert np.corrcoef(per_patch[:, 0], per_patch[:, 1])[0, 1] == pytest.approx(0.8 / np.hypot(0.8, 0.3), abs=0.03)
