@@ -1,6 +1,7 @@
 """The life of exports: budgets, what they used, forced repeats, intents of crashed processes, many watches, large areas."""
 
 import json
+import logging
 from dataclasses import replace
 from datetime import timedelta
 
@@ -65,13 +66,14 @@ def test_day_over_its_budget_waits_for_the_next_day() -> None:
     assert len(world.exporter.started) == 2
 
 
-def test_what_exports_used_is_summed_and_told() -> None:
+def test_what_exports_used_is_summed_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "quakeslide")
     world = noto()
     world.exporter.eecu_s = 1800.0
     world.sweep_until(after(days=3), after(days=3, hours=2))
-    document = json.loads(world.results.objects[f"status/{EVENT}.json"].data)
-    assert document["exports"] == {"eecu_seconds": 3600.0, "ran_seconds": 120.0}
     assert (world.watch.eecu_s, world.watch.export_s) == (3600.0, 120.0)
+    ended = [r.facts for r in caplog.records if r.message == "export ended"]  # type: ignore[attr-defined]
+    assert [(f["state"], f["eecu_s"], f["ran_s"]) for f in ended] == [("succeeded", 1800.0, 60.0)] * 2
     booked = json.loads(world.state.objects[f"budget/events/{EVENT}.json"].data)["eecu_s"]
     assert sorted(booked.values()) == [1800.0, 1800.0]
 

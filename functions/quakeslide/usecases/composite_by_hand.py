@@ -24,10 +24,12 @@ class Plan:
     Attributes:
         outlook: the track's stage as it stands.
         composite: of all scenes that are there now; None where a stack is empty.
+        used_eecu_s: what the event's exports used so far, in EECU seconds.
     """
 
     outlook: Outlook
     composite: Composite | None
+    used_eecu_s: float
 
     def lines(self) -> Iterator[str]:
         """Yield the plan in words."""
@@ -44,7 +46,10 @@ class Plan:
         yield f"composite    {self.composite.path}, {self.composite.polarisation.value}"
         yield f"pixels       {size.height} x {size.width} of {lattice.pixel:g} in {lattice.crs}"
         yield f"shards       {sum(1 for _ in self.composite.shards())} of at most {self.composite.shard_px} px"
-        yield f"EECU hours   {estimated_eecu_s(self.composite) / HOUR_S:.3g} (a rough estimate)"
+        yield (
+            f"EECU hours   {estimated_eecu_s(self.composite) / HOUR_S:.3g} (a rough estimate);"
+            f" the event's exports used {self.used_eecu_s / HOUR_S:.3g} so far"
+        )
 
     def start(self, composites: ObjectStore, exporter: CompositeExporter, request_id: str) -> str:
         """Write the manifest and start the export; return the operation.
@@ -101,10 +106,11 @@ def by_hand(
         takes_all=True,
     )
     if not outlook.pre or not outlook.post:
-        return Plan(outlook=outlook, composite=None)
+        return Plan(outlook=outlook, composite=None, used_eecu_s=watch.eecu_s)
     lattice = watch.lattice or lattice_for(watch.aoi)
     return Plan(
         outlook=outlook,
+        used_eecu_s=watch.eecu_s,
         composite=composite_of(
             watch, lattice, chosen, track, stage, outlook, shard_px=shard_px, data_notice=data_notice
         ),

@@ -62,10 +62,8 @@ def status_document(
     shown = [{k: p[k] for k in ("track", "stage", "code", "text", "remedy", "since")} for p in problems]
     if kept is None:
         title, standing, tracks, notices = event_id, "unknown", [], ["There is no watch for this event."]
-        used = (0.0, 0.0)
     else:
         watch = kept.watch
-        used = (watch.eecu_s, watch.export_s)
         title = watch.place if watch.magnitude is None else f"M {watch.magnitude:.1f}, {watch.place}"
         standing, notices = STATES[watch.standing], list(watch.notices)
         if watch.standing is Standing.CANCELLED:
@@ -81,7 +79,6 @@ def status_document(
         "tracks": tracks,
         "problems": shown,
         "notices": notices,
-        "exports": {"eecu_seconds": round(used[0], 1), "ran_seconds": round(used[1], 1)},
     }
 
 
