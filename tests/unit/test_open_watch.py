@@ -109,6 +109,24 @@ def test_manual_message_that_overtakes_the_announcement_comes_again() -> None:
     assert world.watch.aoi == SMALL
 
 
+def test_earthquake_that_the_rule_refused_may_be_asked_for() -> None:
+    world = World()
+    refused = LedgerEntry(
+        event_id="us8",
+        source="usgs",
+        ids=("us8",),
+        state="refused",
+        updated=T0,
+        told=None,
+        reasons=("M 5.8 is under 6",),
+    )
+    world.state.create(object_names.earthquake("us8"), write_entry(refused), "application/json")
+    world.send(Manual(event_id="us8", aoi=AOI, post_start=T0), after(days=1))
+    kept = find_watch(world.state, "us8")
+    assert kept is not None
+    assert kept.watch.aoi_source == "manual"
+
+
 def test_manual_event_gets_a_ledger_entry_and_a_watch() -> None:
     world = World()
     world.send(Manual(event_id=QUIET, aoi=SMALL, post_start=T0), after(days=1), message_id="manual")

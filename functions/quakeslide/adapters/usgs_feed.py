@@ -151,7 +151,7 @@ class UsgsFeed:
 
     @retry(
         retry=retry_if_exception(_may_help),
-        wait=wait_exponential_jitter(initial=0.5, max=5),
+        wait=wait_exponential_jitter(multiplier=0.5, max=5),
         stop=stop_after_attempt(3) | stop_after_delay(45),
         before_sleep=_told,
         reraise=True,

@@ -7,7 +7,9 @@ import click
 from quakeslide import __version__
 from quakeslide.cli.composite import composite
 from quakeslide.cli.detect import detect
+from quakeslide.cli.events import events
 from quakeslide.cli.follow import follow
+from quakeslide.cli.status import status
 from quakeslide.cli.trigger import trigger
 from quakeslide.errors import QuakeslideError, UnreadableInput
 
@@ -56,6 +58,8 @@ main.add_command(composite)
 main.add_command(detect)
 main.add_command(trigger)
 main.add_command(follow)
+main.add_command(status)
+main.add_command(events)
 
 if __name__ == "__main__":
     main()

@@ -205,7 +205,8 @@ def _unannounced(message: Manual, published: datetime, state: ObjectStore) -> Wa
     event_id = message.event_id
     name = object_names.earthquake(event_id)
     entry = state.read(name)
-    if entry is not None and read_entry(entry.data).source != SOURCE:
+    known = read_entry(entry.data) if entry else None
+    if known is not None and known.source != SOURCE and known.state != "refused":  # a refused one may be asked for
         raise LostRace(f"{event_id} is in the ledger, but its announcement has not come in yet")
     if message.aoi is None or message.post_start is None:
         missing = " and ".join(f for f in ("aoi", "post_start") if getattr(message, f) is None)

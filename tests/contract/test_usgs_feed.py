@@ -1,0 +1,157 @@
+"""The feed's adapter against the local USGS: recorded timelines replayed, outages, conditional requests, catch-up, size."""
+
+import json
+import resource
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from quakeslide.adapters import usgs_feed
+from quakeslide.adapters.usgs_feed import UsgsFeed
+from quakeslide.documents.ledger import read_entry
+from quakeslide.documents.usgs_feed import read_features
+from quakeslide.domain.earthquake import Deleted, Earthquake
+from quakeslide.domain.rule import Limit, Rule
+from quakeslide.errors import FeedUnavailable
+from quakeslide.usecases.announce_earthquakes import announce_earthquakes
+from tests.contract.usgs_service import DATA, UsgsService, usgs
+from tests.fakes import MemoryBus, MemoryStore
+
+NOTO = datetime(2024, 1, 1, 7, 10, 9, tzinfo=UTC)
+BOTSWANA = datetime(2017, 4, 3, 17, 40, 15, tzinfo=UTC)
+MENDOCINO = datetime(2017, 7, 29, 0, 2, 38, tzinfo=UTC)
+SMALL = Rule(name="small", limits=(Limit(magnitude=4.5, depth_km=50.0, land_km=100.0),))
+
+
+@pytest.fixture
+def noto(tmp_path: Path) -> Iterator[UsgsService]:
+    with usgs(tmp_path, DATA / "detail" / "us6000m0xl.geojson", start=NOTO + timedelta(minutes=30)) as service:
+        yield service
+
+
+def replay(
+    service: UsgsService, start: datetime, minutes: list[float], rule: Rule, state: MemoryStore | None = None
+) -> list[tuple[float, str, str, float]]:
+    """Poll at these minutes after the origin; return what was told when."""
+    feed, state, bus = UsgsFeed(service.feed), state or MemoryStore(), MemoryBus()
+    told = []
+    for minute in minutes:
+        now = start + timedelta(minutes=minute)
+        service.go_to(now)
+        before = len(bus.published)
+        announce_earthquakes(feed, state=state, bus=bus, now=now, rule=rule)
+        for _, data, attributes in bus.published[before:]:
+            magnitude = json.loads(data).get("earthquake", {}).get("magnitude", 0.0)
+            told.append((minute, attributes["kind"], attributes["event_id"], magnitude))
+    return told
+
+
+def test_botswana_is_announced_with_its_first_origin_and_nothing_later_is_material(tmp_path: Path) -> None:
+    minutes = [*range(0, 240, 4), *(1440.0 * day for day in (1, 2, 6, 15, 80))]
+    with usgs(tmp_path, DATA / "timeline" / "us10008e3k.geojson.gz", start=BOTSWANA) as service:
+        told = replay(service, BOTSWANA, minutes, Rule())
+    # origin sent 20 minutes after the quake; it moves by 6 km and 3 s later; no ShakeMap body was recorded
+    assert told == [(24, "announced", "us10008e3k", 6.5)]
+
+
+def test_mendocino_is_one_quake_through_its_preferred_ids_and_too_far_at_sea(tmp_path: Path) -> None:
+    state = MemoryStore()
+    minutes = [*(m / 2 for m in range(0, 240)), *(1440.0 * day for day in (1, 2, 5, 6, 56, 77))]
+    with usgs(tmp_path, DATA / "timeline" / "nc72852151.geojson.gz", start=MENDOCINO) as service:
+        told = replay(service, MENDOCINO, minutes, SMALL, state)
+    assert told == []
+    entries = [read_entry(stored.data) for name, stored in state.objects.items() if name.startswith("earthquakes/")]
+    assert [(e.state, e.reasons) for e in entries] == [("refused", ("no land within the area",))]
+    assert set(entries[0].ids) == {"nc72852151", "at00otts4f", "us2000a2es"}
+    assert (
+        entries[0].event_id == "nc72852151"
+    )  # the local network outweighs the quick solution of two minutes after the quake
+    assert entries[0].preferred_id == "nc72852151"
+
+
+def test_mendocino_is_left_by_the_default_rule(tmp_path: Path) -> None:
+    with usgs(tmp_path, DATA / "timeline" / "nc72852151.geojson.gz", start=MENDOCINO) as service:
+        assert replay(service, MENDOCINO, [5.0, 60.0, 600.0], Rule()) == []
+
+
+def test_noto_is_announced_once(noto: UsgsService) -> None:
+    assert replay(noto, NOTO, [5, 15, 25, 60, 400, 3000], Rule()) == [(25, "announced", "us6000m0xl", 7.5)]
+
+
+def test_unchanged_feed_is_not_sent_again(noto: UsgsService) -> None:
+    feed = UsgsFeed(noto.feed)
+    first = feed.recent()
+    assert [quake.preferred_id for quake in first if isinstance(quake, Earthquake)] == ["us6000m0xl"]
+    assert feed.recent() == first
+    assert noto.seen()["unchanged"] == 1
+
+
+def test_server_trouble_is_tried_again_and_then_said(noto: UsgsService) -> None:
+    feed = UsgsFeed(noto.feed)
+    noto.set_faults({"kind": "status", "status": 503, "path": "/earthquakes", "times": 1})
+    assert len(feed.recent()) == 1
+    noto.set_faults({"kind": "status", "status": 503, "path": "/earthquakes", "times": None})
+    with pytest.raises(FeedUnavailable, match="503"):
+        feed.recent()
+
+
+def test_missing_service_is_feed_unavailable() -> None:
+    with pytest.raises(FeedUnavailable, match="refused"):
+        UsgsFeed("http://127.0.0.1:1/earthquakes/feed/v1.0/summary/4.5_day.geojson").recent()
+
+
+def test_deleted_quake_is_409_and_listed_by_the_event_service(noto: UsgsService) -> None:
+    feed = UsgsFeed(noto.feed)
+    noto.set_faults({"kind": "delete", "event_id": "us6000m0xl"})
+    assert feed.recent() == []
+    assert feed.look("us6000m0xl") == Deleted(ids=frozenset({"us6000m0xl"}))
+    assert feed.look("us1234abcd") is None
+    changed = feed.updated_since(NOTO, origin_after=NOTO - timedelta(days=90), least_magnitude=6.0)
+    assert [entry for entry in changed if isinstance(entry, Deleted) and "us6000m0xl" in entry.ids]
+    noto.set_faults()
+    assert isinstance(feed.look("us6000m0xl"), Earthquake)
+
+
+def test_catch_up_reads_every_page(noto: UsgsService, monkeypatch: pytest.MonkeyPatch) -> None:
+    feed = UsgsFeed(noto.feed)
+    monkeypatch.setattr(usgs_feed, "PAGE", 1)
+    before = noto.seen()["query"]
+    changed = feed.updated_since(NOTO - timedelta(days=1), origin_after=NOTO - timedelta(days=90), least_magnitude=6.0)
+    assert len(changed) == 1
+    assert noto.seen()["query"] == before + 2  # a full page, then an empty one
+
+
+def test_page_is_under_the_services_limit(noto: UsgsService) -> None:
+    assert usgs_feed.PAGE <= 20_000
+
+
+def test_body_over_the_limit_is_refused(noto: UsgsService, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usgs_feed, "MAX_BYTES", 100)
+    with pytest.raises(FeedUnavailable, match="more than"):
+        UsgsFeed(noto.feed).recent()
+
+
+def test_hundred_thousand_features_are_read_and_weighed_within_five_seconds_and_500_mb() -> None:
+    feature = json.loads((DATA / "feed" / "fdsn_ridgecrest_2019-07-06_123ev.geojson").read_text())["features"][0]
+    features = []
+    for number in range(100_000):
+        properties = {**feature["properties"], "ids": f",ci{number:08d},", "mag": 4.5 + number % 14 / 10}
+        features.append({**feature, "id": f"ci{number:08d}", "properties": properties})
+    body = json.dumps({"type": "FeatureCollection", "features": features})
+    del features
+    began = time.process_time()
+    entries = list(read_features(json.loads(body)["features"]))
+
+    class Feed(UsgsFeed):
+        def recent(self) -> list[Earthquake | Deleted]:
+            return entries
+
+    counts = announce_earthquakes(
+        Feed("http://127.0.0.1:1/x_week.geojson"), state=MemoryStore(), bus=MemoryBus(), now=NOTO
+    )
+    assert counts["seen"] == 100_000
+    assert time.process_time() - began < 5
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 1_500_000  # of the whole test process, in kB
