@@ -67,7 +67,7 @@ models: build/models/.done ## make the SavedModels of the demo models in build/m
 demo: $(LOCAL_ENVS) $(BUNDLES) build/models/.done ## replay the Noto earthquake of 2024 until its landslide map lies in the bucket
 	@$(ENVS)/local/bin/python -m infra.local demo
 
-# most of these tests wait for other processes; a file's tests share what it starts
+# two at a time; the tests of one file share what it starts
 PARALLEL := -n 2 --dist loadfile
 
 # $(call timed,NAME,COMMAND): run it, say how long it took
@@ -82,7 +82,7 @@ types: $(ENVS)/tests/.done ## mypy --strict over the library
 	$(call timed,types,$(TESTS)/mypy)
 
 test-unit: $(ENVS)/tests/.done build/messages/.done ## pure tests, no socket
-	$(call timed,unit,$(TESTS)/python -m pytest tests/unit --disable-socket)
+	$(call timed,unit,$(TESTS)/python -m pytest tests/unit $(PARALLEL) --disable-socket)
 
 test-contract: $(ENVS)/tests/.done $(LOCAL_ENVS) $(BUNDLES) build/messages/.done build/models/.done ## every adapter against each implementation of its other side
 	$(call timed,contract,$(TESTS)/python -m pytest tests/contract $(PARALLEL) -rs)
@@ -91,7 +91,7 @@ test-e2e: $(ENVS)/tests/.done $(LOCAL_ENVS) $(BUNDLES) build/models/.done ## the
 	$(call timed,e2e,$(TESTS)/python -m pytest tests/e2e $(PARALLEL) -rs)
 
 test-training: $(ENVS)/training/.done ## simulator, networks, tile graph, a small training
-	$(call timed,training,$(ENVS)/training/bin/python -m pytest training/tests)
+	$(call timed,training,$(ENVS)/training/bin/python -m pytest training/tests $(PARALLEL))
 
 sabotage: $(ENVS)/tests/.done $(LOCAL_ENVS) $(BUNDLES) build/messages/.done build/models/.done ## break a copy of the code on purpose; every mutation must be killed
 	@$(TESTS)/python -m tests.sabotage
