@@ -5,15 +5,18 @@ process. Windows lie on the lattice of the model contract: 64 px, one every 32 p
 remains at the right and lower edge belongs to the neighbouring tile or to a strip sent by itself.
 """
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
 
+from training.shared_convolutions import STRIDE_PX, SharedConvolutions
+
 WINDOW_PX = 64
-STRIDE_PX = 32
-BATCH_WINDOWS = 256
-"""Windows scored at a time: 17 MB of input; with 64 filters about 0.5 GB of features, whatever the size of the tile."""
+BLOCK_BYTES = 30_000_000
+"""Largest tensor of a block. From 32 MiB on glibc takes each buffer from the system anew: three times slower."""
 
 
 class ServingGraph(tf.Module):
@@ -42,6 +45,8 @@ class ServingGraph(tf.Module):
         self._weights = [weight.value for weight in model.weights]
         self._network = lambda patches: model(patches, training=False)[:, 0]
         self._fill_db = tf.constant(fill_db, tf.float32)
+        self._convolutions = SharedConvolutions(model)
+        self._block_cells = max(4, BLOCK_BYTES // (4 * STRIDE_PX * STRIDE_PX * self._convolutions.filters))
         patches = tf.TensorSpec([None, WINDOW_PX, WINDOW_PX, self._bands], tf.float32, name="patches")
         image = tf.TensorSpec([None, None, self._bands], tf.float32, name="image")
         self.served = {
@@ -60,48 +65,50 @@ class ServingGraph(tf.Module):
         text = f"image must be float32 [H, W, {self._bands}] with H and W at least {WINDOW_PX}"
         least, most = [WINDOW_PX, WINDOW_PX, self._bands], [None, None, self._bands]
         image = _checked(image, least=least, most=most, text=text)
-        filled, is_seen = self._filled(image)
         shape = tf.shape(image)
         rows = (shape[0] - WINDOW_PX) // STRIDE_PX + 1
         columns = (shape[1] - WINDOW_PX) // STRIDE_PX + 1
-        return {
-            "scores": self._slide(filled, rows, columns),
-            "valid_fraction": _valid_fraction(is_seen, rows, columns),
-        }
+        scores, valid_fraction = self._slide(image, rows, columns)
+        return {"scores": scores, "valid_fraction": valid_fraction}
 
     def _filled(self, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Return [..., C] with missing pixels filled in all bands, and bool [...] of those that are not missing."""
         is_seen = tf.logical_not(tf.reduce_any(tf.math.is_nan(pixels), axis=-1))
         return tf.where(is_seen[..., tf.newaxis], pixels, self._fill_db), is_seen
 
-    def _slide(self, image: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
-        """Score the windows of float32 [H, W, C] in bounded batches; float32 [rows, columns]."""
-        count = rows * columns
-        batches = (count + BATCH_WINDOWS - 1) // BATCH_WINDOWS
-        # The image as cells of one stride: every window is two by two of them.
-        used = image[: (rows + 1) * STRIDE_PX, : (columns + 1) * STRIDE_PX]
-        cells = tf.reshape(used, [rows + 1, STRIDE_PX, columns + 1, STRIDE_PX, self._bands])
-        cells = tf.reshape(tf.transpose(cells, [0, 2, 1, 3, 4]), [-1, STRIDE_PX, STRIDE_PX, self._bands])
+    def _slide(self, image: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Score the windows of float32 [H, W, C] block by block; scores and shares of seen pixels, float32 [rows, columns]."""
+        # Blocks of equal shape, as square as the cells they may hold allow; the last ones reach into nothing.
+        side = math.isqrt(self._block_cells) - 1
+        across = _divide_up(columns, side)
+        block_columns = _divide_up(columns, across)
+        down = _divide_up(rows, self._block_cells // (block_columns + 1) - 1)
+        block_rows = _divide_up(rows, down)
+        height, width = (block_rows + 1) * STRIDE_PX, (block_columns + 1) * STRIDE_PX
 
-        def score_batch(number: tf.Tensor, scores: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
-            first = number * BATCH_WINDOWS
-            window = tf.range(first, tf.minimum(first + BATCH_WINDOWS, count))
-            upper_left = window // columns * (columns + 1) + window % columns
-            lower_left = upper_left + columns + 1
-            four = tf.stack([upper_left, upper_left + 1, lower_left, lower_left + 1], axis=1)
-            quarters = tf.reshape(tf.gather(cells, four), [-1, 2, 2, STRIDE_PX, STRIDE_PX, self._bands])
-            patches = tf.transpose(quarters, [0, 1, 3, 2, 4, 5])
-            patches = tf.reshape(patches, [-1, WINDOW_PX, WINDOW_PX, self._bands])
-            return number + 1, scores.write(number, self._network(patches))
+        def score_block(number: tf.Tensor, scores: tf.TensorArray, valid: tf.TensorArray) -> tuple[Any, ...]:
+            top, left = number // across * block_rows * STRIDE_PX, number % across * block_columns * STRIDE_PX
+            block = image[top : top + height, left : left + width]
+            shape = tf.shape(block)
+            block = tf.pad(block, [[0, height - shape[0]], [0, width - shape[1]], [0, 0]])
+            filled, is_seen = self._filled(block)
+            found = self._convolutions(filled)
+            return number + 1, scores.write(number, found), valid.write(number, _valid_fraction(is_seen))
 
-        # One batch after the other: the memory of one, and inside it all threads.
-        _, scores = tf.while_loop(
-            lambda number, _: number < batches,
-            score_batch,
-            [0, tf.TensorArray(tf.float32, batches, infer_shape=False, element_shape=[None])],
-            parallel_iterations=1,
-        )
-        return tf.reshape(scores.concat(), [rows, columns])
+        # One block after the other: the memory of one, and inside it all threads.
+        count = down * across
+        arrays = [tf.TensorArray(tf.float32, count, element_shape=[None, None]) for _ in range(2)]
+        _, *arrays = tf.while_loop(lambda number, *_: number < count, score_block, [0, *arrays], parallel_iterations=1)
+        together = []
+        for array in arrays:
+            blocks = tf.reshape(array.stack(), [down, across, block_rows, block_columns])
+            whole = tf.reshape(tf.transpose(blocks, [0, 2, 1, 3]), [down * block_rows, across * block_columns])
+            together.append(whole[:rows, :columns])
+        return together[0], together[1]
+
+
+def _divide_up(number: Any, by: Any) -> Any:
+    return (number + by - 1) // by
 
 
 def _checked(tensor: tf.Tensor, *, least: list[int], most: list[int | None], text: str) -> tf.Tensor:
@@ -122,10 +129,10 @@ def _checked(tensor: tf.Tensor, *, least: list[int], most: list[int | None], tex
     return checked
 
 
-def _valid_fraction(is_seen: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
-    """Return the share of seen pixels of each window, float32 [rows, columns], from bool [H, W]."""
-    used = tf.cast(is_seen[: (rows + 1) * STRIDE_PX, : (columns + 1) * STRIDE_PX], tf.float32)
-    cells = tf.reshape(used, [rows + 1, STRIDE_PX, columns + 1, STRIDE_PX])
-    seen = tf.reduce_sum(cells, axis=[1, 3])  # whole numbers up to 1024: exact in float32
+def _valid_fraction(is_seen: tf.Tensor) -> tf.Tensor:
+    """Return the share of seen pixels of each window, float32 [r, c], from bool [32 (r + 1), 32 (c + 1)]."""
+    shape = tf.shape(is_seen)
+    cells = [shape[0] // STRIDE_PX, STRIDE_PX, shape[1] // STRIDE_PX, STRIDE_PX]
+    seen = tf.reduce_sum(tf.reshape(tf.cast(is_seen, tf.float32), cells), axis=[1, 3])  # up to 1024: exact in float32
     windows = seen[:-1, :-1] + seen[:-1, 1:] + seen[1:, :-1] + seen[1:, 1:]
     return windows / (WINDOW_PX * WINDOW_PX)
