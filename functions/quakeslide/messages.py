@@ -19,6 +19,7 @@ from shapely.geometry.base import BaseGeometry
 from quakeslide.domain import object_names
 from quakeslide.domain.sentinel1 import Stage, Track
 from quakeslide.errors import MalformedMessage
+from quakeslide.message_schema import check
 
 VERSION = 1
 
@@ -130,6 +131,7 @@ def encode(message: Message) -> tuple[bytes, dict[str, str]]:
     kind, fields = _FIELDS_OF[type(message)](message)
     attributes = {"kind": kind} | ({"event_id": fields["event_id"]} if "event_id" in fields else {})
     data = json.dumps({"kind": kind, "version": VERSION, **fields}, sort_keys=True, allow_nan=False)
+    check(kind, json.loads(data))  # tuples of coordinates are arrays only in JSON
     return data.encode(), attributes
 
 
@@ -197,7 +199,9 @@ def parse(envelope: Envelope) -> Message:
             f"message {envelope.message_id}: kind {kind!r} is not one of {envelope.topic}'s ({known})"
         )
     try:
-        return reader(body)
+        message = reader(body)
+        check(str(kind), body)
+        return message
     except KeyError as error:
         raise MalformedMessage(f"message {envelope.message_id} ({kind}): field {error} is missing") from error
     except (TypeError, ValueError, AttributeError, OverflowError) as error:

@@ -19,6 +19,8 @@ HELP = """Landslides triggered by earthquakes, from Sentinel-1 radar.
 Examples:
   quakeslide detect COMPOSITE.tif --model-server 127.0.0.1:8500 --models build/models
   quakeslide trigger us6000m0xl --aoi area.geojson --post-start 2024-01-01T07:10:09Z
+  quakeslide events --state announced
+  quakeslide status us6000m0xl
   quakeslide follow
 
 \b

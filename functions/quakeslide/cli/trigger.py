@@ -33,6 +33,7 @@ Examples:
 @click.option("--post-start", help="First instant after the earthquake, such as 2024-01-01T07:10:09Z.")
 @click.option("--pre-end", help="Last instant before it.")
 @click.option("--force", is_flag=True, help="Make and judge everything anew.")
+@click.option("--dry-run", is_flag=True, help="Print the message instead of sending it.")
 @click.option("--project", envvar="PROJECT", required=True, help="Google Cloud project [env: PROJECT].")
 def trigger(
     event_id: str,
@@ -42,6 +43,7 @@ def trigger(
     post_start: str | None,
     pre_end: str | None,
     force: bool,
+    dry_run: bool,
     project: str,
 ) -> None:
     """Publish a manual message."""
@@ -57,6 +59,9 @@ def trigger(
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    if dry_run:
+        click.echo(encode(message)[0].decode())
+        return
     PubsubBus(project).publish(TOPIC, *encode(message))
     click.echo(f"asked for {event_id}; `quakeslide follow` prints what comes of it")
 

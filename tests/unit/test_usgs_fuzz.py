@@ -1,0 +1,103 @@
+"""Damaged and hostile details and coverages: nothing but the documented errors, and what is whole is read."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quakeslide.documents.shakemap import preferred_shakemap, read_coverage, shaking_content, version_of
+
+
+def product(**changes: Any) -> dict[str, Any]:
+    return {
+        "status": "UPDATE",
+        "source": "us",
+        "updateTime": 1,
+        "preferredWeight": 100,
+        "properties": {"version": "1"},
+        "contents": {"download/grid.xml": {"url": "u"}},
+        **changes,
+    }
+
+
+def detail(*products: Any) -> dict[str, Any]:
+    return {"properties": {"products": {"shakemap": list(products)}}}
+
+
+def test_heaviest_product_counts_then_the_newest() -> None:
+    heavy, newer = product(preferredWeight=200, source="atlas"), product(updateTime=2)
+    assert preferred_shakemap(detail(product(), newer, heavy)) is heavy
+    assert preferred_shakemap(detail(product(), newer)) is newer
+    assert version_of(heavy) == "atlas 1"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"status": "DELETE"}, {"status": "cancelled"}, {"properties": {"map-status": "CANCELED"}}, {"contents": {}}],
+)
+def test_withdrawn_or_empty_product_does_not_count(changes: dict[str, Any]) -> None:
+    assert preferred_shakemap(detail(product(preferredWeight=999, **changes))) is None
+
+
+def coverage(rows: int = 3, cols: int = 4, upward: bool = True) -> dict[str, Any]:
+    lats = {"start": 36.0, "stop": 38.0} if upward else {"start": 38.0, "stop": 36.0}
+    return {
+        "type": "Coverage",
+        "domain": {"axes": {"x": {"start": 136.0, "stop": 139.0, "num": cols}, "y": {**lats, "num": rows}}},
+        "ranges": {"MMI": {"values": [float(i) for i in range(rows * cols)]}},
+    }
+
+
+@pytest.mark.parametrize("upward", [True, False])
+def test_coverage_is_read_north_up(upward: bool) -> None:
+    grid = read_coverage(json.dumps(coverage(upward=upward)).encode(), "us 1")
+    assert (grid.west, grid.north, grid.step_lon, grid.step_lat) == (136.0, 38.0, 1.0, 1.0)
+    rows = np.arange(12, dtype=np.float32).reshape(3, 4)
+    np.testing.assert_array_equal(grid.mmi, rows[::-1] if upward else rows)
+
+
+def test_product_without_a_grid_gives_its_finest_coverage() -> None:
+    contents = {f"download/coverage_mmi_{size}_res.covjson": {"url": "u"} for size in ("low", "high")}
+    found = preferred_shakemap(detail(product(contents=contents)))
+    assert found is not None
+    assert shaking_content(found) == "download/coverage_mmi_high_res.covjson"
+
+
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["properties", "products", "shakemap", "contents", "status", "domain", "axes", "x", "y"]),
+            inner,
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(junk)
+def test_no_detail_whatever_raises(document: Any) -> None:
+    preferred_shakemap(document)
+    preferred_shakemap(detail(document))
+    preferred_shakemap(detail(product(contents=document)))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(["domain", "axes", "x", "y", "num", "start", "ranges", "MMI", "values"]), junk)
+def test_damaged_coverage_raises_nothing_but_value_error(field: str, value: Any) -> None:
+    def put(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {key: value if key == field else put(child) for key, child in node.items()}
+        return node
+
+    try:
+        body = json.dumps(put(coverage())).encode()
+        grid = read_coverage(body, "us 1")
+    except ValueError:
+        return
+    assert grid.mmi.ndim == 2
