@@ -33,7 +33,7 @@ from training.tile_graph import ServingGraph
 WEIGHTS = "weights.npz"
 CARD = "card.json"
 ORIGIN = "origin.json"
-GRAPH_SOURCES = ("networks.py", "tile_graph.py")
+GRAPH_SOURCES = ("networks.py", "shared_convolutions.py", "tile_graph.py")
 ARCHITECTURE_KEYS = ("variant", "filters", "bands", "standardisation")
 
 
