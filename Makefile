@@ -7,7 +7,7 @@ LOCKS     := functions/poll_earthquakes functions/export_composites functions/de
 TESTS     := $(ENVS)/tests/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types test-unit test-contract test-e2e test-training sabotage soak bundle models train quiet docs format envs lock clean
+.PHONY: help demo test lint types test-unit test-contract test-e2e test-training test-infra sabotage soak plan deploy destroy smoke bundle models train quiet docs format envs lock clean
 .DELETE_ON_ERROR:
 export GRPC_VERBOSITY ?= ERROR
 export TF_CPP_MIN_LOG_LEVEL ?= 2
@@ -39,12 +39,13 @@ $(eval $(call environment,training,training))
 $(eval $(call environment,local,infra/local))
 $(eval $(call environment,tests,tests))
 
+export TERRAFORM
 envs: $(foreach e,poll_earthquakes export_composites detect_landslides serving training local tests,$(ENVS)/$(e)/.done) build/messages/.done ## make every environment
 
 # --- what is built from the sources -----------------------------------------------------------------------------------
 FUNCTIONS     := poll_earthquakes export_composites detect_landslides
 BUNDLES       := $(foreach f,$(FUNCTIONS),build/bundles/$(f).zip)
-SOURCES       := $(shell find functions -name '*.py' -o -name '*.j2' -o -name requirements.txt 2>/dev/null)
+SOURCES       := $(shell find functions -name '*.py' -o -name '*.j2' -o -name '*.json' -o -name '*.gz' -o -name '*.css' -o -name '*.js' -o -name requirements.txt 2>/dev/null)
 SERVING_SITE   = $(wildcard $(ENVS)/serving/lib/python3.*/site-packages)
 LOCAL_ENVS    := $(foreach e,$(FUNCTIONS) serving training local,$(ENVS)/$(e)/.done)
 
@@ -73,7 +74,7 @@ PARALLEL := -n 2 --dist loadfile
 # $(call timed,NAME,COMMAND): run it, say how long it took
 timed = @echo "== $(1)"; start=$$(date +%s); $(2) && echo "== $(1): $$(( $$(date +%s) - start )) s"
 
-test: lint types test-unit test-training test-contract test-e2e ## everything that needs no cloud: lint, types, unit, training, contract, e2e
+test: lint types test-unit test-training test-contract test-infra test-e2e ## everything that needs no cloud, each part with its time
 
 lint: $(ENVS)/tests/.done ## ruff and import-linter
 	$(call timed,lint,$(TESTS)/ruff check . && $(TESTS)/ruff format --check . && PYTHONPATH=functions $(TESTS)/lint-imports)
@@ -90,6 +91,9 @@ test-contract: $(ENVS)/tests/.done $(LOCAL_ENVS) $(BUNDLES) build/messages/.done
 test-e2e: $(ENVS)/tests/.done $(LOCAL_ENVS) $(BUNDLES) build/models/.done ## the functions' zips on the local stack, an earthquake in, products out
 	$(call timed,e2e,$(TESTS)/python -m pytest tests/e2e $(PARALLEL) -rs)
 
+test-infra: $(ENVS)/tests/.done $(LOCAL_ENVS) $(BUNDLES) build/models/.done ## terraform fmt, validate, test where terraform can run; the operator's commands
+	$(call timed,infra,TERRAFORM="$(TERRAFORM)" $(TESTS)/python -m pytest infra/tests -rs)
+
 test-training: $(ENVS)/training/.done ## simulator, networks, tile graph, a small training
 	$(call timed,training,$(ENVS)/training/bin/python -m pytest training/tests $(PARALLEL))
 
@@ -97,6 +101,23 @@ sabotage: $(ENVS)/tests/.done $(LOCAL_ENVS) $(BUNDLES) build/messages/.done buil
 	@$(TESTS)/python -m tests.sabotage
 
 soak: sabotage quiet ## the long campaigns: sabotage, and false alarms over all pseudo-dates
+
+# --- the cloud: make deploy PROJECT=... REGION=... [ENVIRONMENT=prod] --------------------------------------------------
+ENVIRONMENT ?= dev
+DEPLOY = TERRAFORM="$(TERRAFORM)" $(TESTS)/python -m infra.deploy $(1) --project "$(PROJECT)" --region "$(REGION)" --environment "$(ENVIRONMENT)" $(YES) $(LOSE)
+NEED_PROJECT = $(if $(and $(PROJECT),$(REGION)),,$(error say which project and region: make $@ PROJECT=my-project REGION=europe-west1))
+
+plan: $(BUNDLES) build/models/.done $(ENVS)/tests/.done ## show what a deployment would change (PROJECT=, REGION=)
+	$(NEED_PROJECT)@$(call DEPLOY,plan)
+
+deploy: $(BUNDLES) build/models/.done $(ENVS)/tests/.done ## check the project, plan, ask, apply (PROJECT=, REGION=)
+	$(NEED_PROJECT)@$(call DEPLOY,deploy)
+
+destroy: $(ENVS)/tests/.done ## take the deployed system down, after asking (PROJECT=, REGION=)
+	$(NEED_PROJECT)@$(call DEPLOY,destroy)
+
+smoke: $(ENVS)/tests/.done ## trigger a small known event in the deployed system and follow it to its GeoJSON (PROJECT=, REGION=)
+	$(NEED_PROJECT)@$(TESTS)/python -m infra.smoke --project "$(PROJECT)" --region "$(REGION)"
 
 train: $(ENVS)/training/.done ## train the two demo models again on simulated scenes (about an hour)
 	@$(ENVS)/training/bin/python -m training simulate --jobs 2

@@ -46,6 +46,16 @@ locals {
       for_s      = 60
       missing    = "EVALUATION_MISSING_DATA_ACTIVE"
     }
+    watch-overdue = {
+      severity   = "WARNING"
+      says       = "A watch is still open two days after its last stage froze."
+      series     = local.counted["watches_overdue"]
+      comparison = "COMPARISON_GT"
+      threshold  = 0
+      period_s   = 7200
+      for_s      = 0
+      missing    = "EVALUATION_MISSING_DATA_INACTIVE"
+    }
     delivery-overdue = {
       severity = "CRITICAL"
       says     = "A message has waited for two hours to be handled: a watch or a composite is overdue."
@@ -86,11 +96,11 @@ locals {
     }
     export-failures = {
       severity   = "ERROR"
-      says       = "Three exports within a day ended without success: as many as are tried for one composite."
-      series     = local.counted["exports_failed"]
+      says       = "A composite will not be made: Earth Engine refused it, or ended all its exports without success."
+      series     = local.counted["exports_given_up"]
       comparison = "COMPARISON_GT"
-      threshold  = 2
-      period_s   = 86400
+      threshold  = 0
+      period_s   = 3600
       for_s      = 0
       missing    = "EVALUATION_MISSING_DATA_INACTIVE"
     }
@@ -121,6 +131,16 @@ locals {
       comparison = "COMPARISON_GT"
       threshold  = 2
       period_s   = 7200
+      for_s      = 0
+      missing    = "EVALUATION_MISSING_DATA_INACTIVE"
+    }
+    stuck = {
+      severity   = "ERROR"
+      says       = "A composite lies exported and its map never came, though it was asked for five times."
+      series     = local.counted["stuck"]
+      comparison = "COMPARISON_GT"
+      threshold  = 0
+      period_s   = 3600
       for_s      = 0
       missing    = "EVALUATION_MISSING_DATA_INACTIVE"
     }

@@ -36,6 +36,11 @@ locals {
       filter = "jsonPayload.message=\"export ended\" AND jsonPayload.state!=\"succeeded\""
       labels = ["state"]
     }
+    exports_given_up = {
+      what   = "Composites that Earth Engine will not make, after all attempts or by refusal"
+      filter = "jsonPayload.message=\"export given up\""
+      labels = []
+    }
     exports_deferred = {
       what   = "Exports put off because the event's or the day's share of compute time is used up"
       filter = "jsonPayload.message=\"export deferred\""
@@ -59,6 +64,16 @@ locals {
     redrives = {
       what   = "Exported composites without products after 15 minutes, asked for again"
       filter = "jsonPayload.message=\"products are missing: rescan sent\""
+      labels = []
+    }
+    stuck = {
+      what   = "Exported composites whose products never came"
+      filter = "jsonPayload.message=\"products are stuck\""
+      labels = []
+    }
+    watches_overdue = {
+      what   = "Looks at watches that should have ended two days ago or earlier"
+      filter = "jsonPayload.message=\"watch overdue\""
       labels = []
     }
     permanent_errors = {

@@ -117,4 +117,4 @@ class DetectSettings(Settings):
     models_bucket: str = setting(
         "MODELS_BUCKET", "bucket of model cards, beside the models: {name}/{version}/card.json"
     )
-    model_server: str = setting("MODEL_SERVER", "host:port of TF Serving's gRPC port")
+    model_server: str = setting("MODEL_SERVER", "TF Serving's gRPC port: host:port, or https://host on Cloud Run")

@@ -51,6 +51,9 @@ def test_every_needed_alert_is_there() -> None:
         "earth-engine-spend",
         "model-server-errors",
         "model-server-latency",
+        "watch-overdue",
+        "export-failures",
+        "result-age",
     }
     assert needed <= set(alert_names())
 

@@ -8,8 +8,13 @@ library in the function's zip (see `functions/bundle.py`). The `*_pb2_grpc` modu
 from collections.abc import Callable
 from typing import Any
 
+import google.auth.exceptions
 import grpc
 import numpy as np
+from google.auth.credentials import Credentials
+from google.auth.transport.grpc import secure_authorized_channel
+from google.auth.transport.requests import Request
+from google.oauth2 import id_token
 from numpy.typing import NDArray
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
@@ -49,24 +54,30 @@ class TfServing:
     """A LandslideModel behind TF Serving's gRPC port.
 
     Args:
-        address: `host:port`.
+        address: `host:port`, in the clear; or `https://host[:port]`, with TLS and an identity token in every call, as Cloud Run wants it.
         attempts: how often a call is tried when a retry may help.
+        identity: whose tokens; where None, those of the account this process runs as, for the address.
+        trusted: certificates of authorities to trust, PEM; the usual ones where None.
+
+    Raises:
+        ModelUnavailable: an https address, and this process has no account.
     """
 
-    def __init__(self, address: str, *, attempts: int = ATTEMPTS) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        attempts: int = ATTEMPTS,
+        identity: Credentials | None = None,
+        trusted: bytes | None = None,
+    ) -> None:
         # Imported here, not above: where the messages are missing, all else still works.
         from tensorflow_serving.apis import get_model_status_pb2, predict_pb2
 
         self._address = address
         self._attempts = attempts
         self._predict_pb2, self._status_pb2 = predict_pb2, get_model_status_pb2
-        self._channel = grpc.insecure_channel(
-            address,
-            options=[
-                ("grpc.max_send_message_length", MAX_MESSAGE),
-                ("grpc.max_receive_message_length", MAX_MESSAGE),
-            ],
-        )
+        self._channel = _channel(address, identity, trusted)
         self._predict = self._channel.unary_unary(
             PREDICT,
             request_serializer=predict_pb2.PredictRequest.SerializeToString,
@@ -183,6 +194,26 @@ class TfServing:
             reraise=True,
         )
         return retrying(call)
+
+
+def _channel(address: str, identity: Credentials | None, trusted: bytes | None) -> grpc.Channel:
+    """Open a connection; see TfServing."""
+    options = [("grpc.max_send_message_length", MAX_MESSAGE), ("grpc.max_receive_message_length", MAX_MESSAGE)]
+    if not address.startswith("https://"):
+        return grpc.insecure_channel(address, options=options)
+    request = Request()
+    if identity is None:
+        try:
+            identity = id_token.fetch_id_token_credentials(address, request=request)  # type: ignore[no-untyped-call]
+        except google.auth.exceptions.GoogleAuthError as error:
+            raise ModelUnavailable(
+                f"{address} wants an identity token, and there is no account here: {error}"
+            ) from error
+    host = address.removeprefix("https://").rstrip("/")
+    target = host if ":" in host else f"{host}:443"
+    return secure_authorized_channel(  # type: ignore[no-untyped-call]
+        identity, request, target, ssl_credentials=grpc.ssl_channel_credentials(trusted), options=options
+    )
 
 
 def _blocks(rows: int, cols: int) -> list[tuple[slice, slice]]:

@@ -4,6 +4,7 @@ First the plan is written (manifests, then the watch, swapped on the generation 
 the swap acts on nothing; one that crashes later leaves a plan that the next one goes on with, over the same scenes.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -18,9 +19,11 @@ from quakeslide.domain.sentinel1 import Scene, Stage, Track, joined_tracks
 from quakeslide.domain.watch import Series, Standing, TrackStage, Watch
 from quakeslide.ports import Bus, CompositeExporter, ObjectStore, SceneArchive
 from quakeslide.settings import ExportSettings
+from quakeslide.telemetry import say
 from quakeslide.usecases.keep_watch import JSON, file_away, find_watch, save_watch
 from quakeslide.usecases.pursue_order import pass_on_forces, pursue
 
+OVERDUE = timedelta(days=2)  # a watch still open so long after its last stage froze needs a person
 JUDGEABLE = (Readiness.PROVISIONAL, Readiness.FINAL, Readiness.PARTIAL)
 
 
@@ -127,6 +130,8 @@ def advance_watch(event_id: str, now: datetime, message_id: str, using: Exportin
         watch = watch.having(replace(item, orders=orders))
     if is_over(watch, now, using):
         watch = replace(watch, standing=Standing.CLOSED, reason="every stage is frozen")
+    elif (late := now - freezes(watch, using)) >= OVERDUE:
+        say("watch overdue", level=logging.WARNING, event_id=event_id, days_late=late.days)
     if watch != kept.watch:
         save_watch(using.state, watch, kept.generation)
 
@@ -265,10 +270,11 @@ def all_frozen(watch: Watch, stages: Sequence[Stage]) -> bool:
 
 def is_over(watch: Watch, now: datetime, using: Exporting) -> bool:
     """Say whether nothing can happen any more: the last window is frozen and every order is settled."""
-    last = max(timedelta(days=stage.post_days) for stage in wanted_stages(watch, using))
     orders = [order for item in watch.track_stages for order in item.orders]
-    return (
-        now >= max(series.post_start for series in watch.series) + last + using.rules.freeze
-        and not watch.forces
-        and all(order.is_settled for order in orders)
-    )
+    return now >= freezes(watch, using) and not watch.forces and all(order.is_settled for order in orders)
+
+
+def freezes(watch: Watch, using: Exporting) -> datetime:
+    """Return when the last stage can no longer change."""
+    last = max(timedelta(days=stage.post_days) for stage in wanted_stages(watch, using))
+    return max(series.post_start for series in watch.series) + last + using.rules.freeze

@@ -4,6 +4,7 @@ Every step may be repeated with the same result; what is published or started go
 """
 
 import json
+import logging
 import uuid
 from dataclasses import replace
 from datetime import datetime
@@ -77,11 +78,13 @@ def pursue(
     if order.step is Step.FAILED and not had_failed:
         error = ExportFailed(f"{track} {stage}, composite {order.composite_id}: {order.text}")
         record_problem(state, error, facts, since=now.isoformat())
+        say("export given up", level=logging.ERROR, **facts, code=error.code, reason=order.text)
     if order.step in (Step.EXPORTED, Step.STUCK):
         if is_superseded or has_products(results, watch, track_stage, order):
             return replace(order, step=Step.DONE)
         if order.step is Step.EXPORTED and order.driven_at is not None and now - order.driven_at >= PATIENCE:
             if order.redrives >= MAX_REDRIVES:
+                say("products are stuck", level=logging.ERROR, **facts, redrives=order.redrives)
                 return replace(order, step=Step.STUCK)
             order = replace(order, redrives=order.redrives + 1, driven_at=now)
             publish_rescan(state, bus, watch, track_stage, order, now, why=f"{order.finality}-{order.redrives}")
