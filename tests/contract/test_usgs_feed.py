@@ -136,7 +136,7 @@ def test_body_over_the_limit_is_refused(noto: UsgsService, monkeypatch: pytest.M
 
 
 LARGE_POLL = """
-import json, resource, sys
+import json, re, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from quakeslide.adapters.usgs_feed import UsgsFeed
@@ -150,10 +150,12 @@ class Feed(UsgsFeed):
 
 now = datetime(2024, 1, 1, 8, tzinfo=UTC)
 counts = announce_earthquakes(Feed("http://127.0.0.1:1/x_week.geojson"), state=MemoryStore(), bus=MemoryBus(), now=now)
-print(json.dumps({**counts, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+peak = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())  # ru_maxrss would count the parent's
+print(json.dumps({**counts, "peak_mb": int(peak[1]) / 1024}))
 """
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak memory of a process from /proc")
 def test_hundred_thousand_features_are_read_and_weighed_within_500_mb(tmp_path: Path) -> None:
     """In a process of its own, whose peak is measured; the body is as large as ten months of all earthquakes."""
     feature = json.loads((DATA / "feed" / "fdsn_ridgecrest_2019-07-06_123ev.geojson").read_text())["features"][0]
@@ -170,4 +172,4 @@ def test_hundred_thousand_features_are_read_and_weighed_within_500_mb(tmp_path: 
     assert done.returncode == 0, done.stderr.decode()
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["seen"] == 100_000
-    assert told["peak_mb"] < 500
+    assert 50 < told["peak_mb"] < 500
