@@ -98,7 +98,7 @@ def test_poller_killed_at_every_write_announces_exactly_once(stack: Stack) -> No
         subscriber.create_subscription(name=path, topic=f"projects/{PROJECT}/topics/earthquakes")
         now = NOTO_ORIGIN + timedelta(minutes=25)
         # the announcement is taken back at once, or the radius of a magnitude 7.5 would be watched here
-        for prefix in ("aliases/", "outbox/announced-", "earthquakes/"):
+        for prefix in ("aliases/", "earthquakes/", "outbox/"):
             kill_after(stack, "poll_earthquakes", f"^{prefix}")
             stack.clock.set(now)
             with pytest.raises(requests.ConnectionError):
@@ -114,7 +114,7 @@ def test_poller_killed_at_every_write_announces_exactly_once(stack: Stack) -> No
         received = subscriber.pull(subscription=path, max_messages=10, timeout=10).received_messages
     assert [item.message.attributes["kind"] for item in received] == ["announced"]
     assert received[0].message.attributes["event_id"] == NOTO
-    intents = contents(stack, "state", "outbox/announced-")
+    intents = contents(stack, "state", f"outbox/{NOTO}-")
     assert [json.loads(data)["state"] for data in intents.values()] == ["done"]
     assert json.loads(contents(stack, "state", "earthquakes/")[f"earthquakes/{NOTO}.json"])["state"] == "announced"
     stack.clock.set(now)
@@ -153,8 +153,9 @@ def test_exporter_killed_after_each_of_its_writes_in_turn(stack: Stack, plain: d
         kill_after(stack, "export_composites", pattern.replace("EVENT", event_id))
         if number == 0:
             ask(stack, event_id)
-        else:
-            look(stack, event_id)
+        for _ in range(3):  # a look that meets the killed delivery's retry gives way to it
+            if faults_left(stack):
+                look(stack, event_id)
         assert faults_left(stack) == [], pattern
     ends_as_if_nothing_had_happened(stack, event_id, plain)
 
