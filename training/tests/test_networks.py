@@ -9,7 +9,7 @@ from training.tests.numpy_network import random_model, scores
 RELEASED_PARAMETERS = {
     64: 6_369_473,
     32: 1_593_441,
-}  # training-notes: released files are 4 bytes each plus HDF5 overhead
+}  # the released files are 4 bytes each plus HDF5 overhead
 
 
 @pytest.mark.parametrize("variant", ["published", "paper"])
