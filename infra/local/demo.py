@@ -124,7 +124,8 @@ def walk(stack: Stack, until: datetime, event_id: str, name: str) -> None:
         while stack.clock.now() < until:
             now = stack.clock.now() + STEP
             stack.go_to(now)
-            progress.update(task, advance=1, description=f"{name} {now:%Y-%m-%d %H:%M} UTC")
+            scored = sum(1 for _ in stack.bucket("state").list_blobs(prefix="cells/"))
+            progress.update(task, advance=1, description=f"{name} {now:%Y-%m-%d %H:%M} UTC, {scored} tiles scored")
             for key, text in status_lines(stack, event_id):
                 if told.get(key) != text:
                     told[key] = text

@@ -118,8 +118,25 @@ class Child:
                 break
             except subprocess.TimeoutExpired:
                 continue
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)  # a worker that outlives its master would go on answering on its port
         if self._process.stdout:
             self._process.stdout.close()
+
+
+def wait_until_free(port: int, patience_s: float = 10) -> None:
+    """Wait until nothing answers on the loopback port any more.
+
+    Raises:
+        StartFailed: something still does.
+    """
+    end = time.monotonic() + patience_s
+    while time.monotonic() < end:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return
+        time.sleep(0.02)
+    raise StartFailed(f"port {port} is still answered {patience_s:.0f} s after its server was ended")
 
 
 def free_port() -> int:

@@ -16,7 +16,7 @@ from typing import Any, Self
 import requests
 
 from infra.local.clock import Clock
-from infra.local.processes import Child, free_port
+from infra.local.processes import Child, free_port, wait_until_free
 from infra.local.provision import PROJECT, bucket_name, client_environment, provision, use_here
 from infra.local.scheduler import Scheduler
 
@@ -181,6 +181,7 @@ class Stack:
         """Start a function anew with other settings, on the same port."""
         port = self._ports[name]
         self.children.pop(name).end()
+        wait_until_free(port)
         self._settings = {**self._settings, name: {**self._settings.get(name, {}), **settings}}
         self._function(name, port)
         self.children[name].wait_for_port(port)
