@@ -14,8 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+import click
 import numpy as np
 from numpy.typing import NDArray
+from rich.progress import Progress
 
 from training.simulator.events import EVENTS, events_for
 from training.simulator.geometry import OrbitPass
@@ -23,6 +25,7 @@ from training.simulator.scene import BANDS, Scene
 
 Part = Literal["train", "validation", "test", "unseen"]
 
+SCENES = Path("build/training/scenes-60-12")
 PATCH_PX = 64
 MIN_FRACTION = 0.05
 TEST_SHARE = 0.33
@@ -262,3 +265,31 @@ def label_patches(
     small = 0 if subthreshold == "background" else -1
     unseen = np.where(original > MIN_FRACTION, -1, small)  # large enough, but in layover or shadow: neither
     return np.where(seen > MIN_FRACTION, 1, np.where(original == 0, 0, unseen)).astype(np.int8)
+
+
+SIMULATE_HELP = """Simulate scenes and cut them into patches.
+
+\b
+Example:
+  python -m training simulate --scenes-per-event 20 --jobs 2
+"""
+
+
+@click.command("simulate", help=SIMULATE_HELP)
+@click.option("--out", type=click.Path(path_type=Path), default=SCENES, show_default=True)
+@click.option("--pre-days", type=click.IntRange(12, 365), default=60, show_default=True)
+@click.option("--post-days", type=click.IntRange(12, 60), default=12, show_default=True)
+@click.option("--scenes-per-event", type=click.IntRange(1), default=20, show_default=True)
+@click.option("--unseen-scenes-per-event", type=click.IntRange(0), default=5, show_default=True)
+@click.option("--scene-px", type=click.IntRange(128), default=1024, show_default=True)
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
+def simulate_command(out: Path, jobs: int, **values: int) -> None:
+    """Simulate scenes and cut them into patches."""
+    try:
+        with Progress() as progress:
+            task = progress.add_task("simulating", total=None)
+            for done, scenes in build(Recipe(**values), out, jobs=jobs):
+                progress.update(task, completed=done, total=scenes, description=f"scene {done} of {scenes}")
+    except UnusableDataset as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{out}: {len(Recipe(**values).scenes)} scenes")

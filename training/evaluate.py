@@ -1,16 +1,20 @@
 """How good a model is on patches it has not seen: the paper's measures, their spread, calibration, and what a threshold reaches."""
 
+import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+import click
 import keras
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
 from training.baseline import Baseline
-from training.dataset import Dataset, Sample
+from training.dataset import SCENES, Dataset, Sample, UnusableDataset
 from training.experiments import Experiment
+from training.export import UnusableModel, load_model, read_card
 
 THRESHOLD = 0.6
 """Of the published tool."""
@@ -168,3 +172,29 @@ def evaluate(model: keras.Model, dataset: Dataset, experiment: Experiment, basel
         }
     evaluation["baseline_rule"] = baseline.as_dict()
     return {"calibration": {"method": "platt", **asdict(platt)}, "evaluation": evaluation}
+
+
+EVALUATE_HELP = """Score a model folder again on the test part and on the unseen events.
+
+\b
+Example:
+  python -m training evaluate serving/models/vv_vh_ascending_60_12
+"""
+
+
+@click.command("evaluate", help=EVALUATE_HELP)
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--scenes", type=click.Path(path_type=Path), default=SCENES, show_default=True)
+def evaluate_command(folder: Path, scenes: Path) -> None:
+    """Score a model folder again on the test part and on the unseen events."""
+    try:
+        card = read_card(folder)
+        polarisation, orbit_pass, pre_days, post_days = card["name"].rsplit("_", 3)
+        experiment = Experiment(
+            polarisation=polarisation, orbit_pass=orbit_pass.upper(), pre_days=int(pre_days), post_days=int(post_days)
+        )
+        rule = Baseline(**card["evaluation"]["baseline_rule"])
+        judged = evaluate(load_model(folder), Dataset(scenes), experiment, rule)
+    except (UnusableModel, UnusableDataset) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(json.dumps(judged, indent=1))

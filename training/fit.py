@@ -1,24 +1,31 @@
 """Trains one experiment: Adam, focal loss, early stop on the validation loss; leaves weights, card and history behind."""
 
+import ctypes
 import json
 import math
 import os
+import shlex
+import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import click
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from training import export, losses, networks
 from training.baseline import fit_baseline
-from training.dataset import Dataset, Sample
+from training.dataset import SCENES, Dataset, Sample
 from training.evaluate import THRESHOLD, evaluate
 from training.experiments import Experiment
 
 DATA_NOTICE = "demo model from simulated scenes, not fit for operations"
+RUNS = Path("build/training/runs")
 _HISTORY = "history.json"
 _METRICS = "metrics.json"
 
@@ -203,3 +210,65 @@ def model_card(
         "evaluation": judged["evaluation"],
         "data_notice": DATA_NOTICE,
     }
+
+
+FIT_HELP = """Train one model; a finished run is not repeated.
+
+\b
+Example:
+  python -m training fit --pass ascending --epochs 12
+"""
+
+
+@click.command("fit", help=FIT_HELP)
+@click.option("--scenes", type=click.Path(path_type=Path), default=SCENES, show_default=True)
+@click.option("--runs", type=click.Path(path_type=Path), default=RUNS, show_default=True)
+@click.option("--polarisation", type=click.Choice(["vv", "vv_vh"]), default="vv_vh", show_default=True)
+@click.option("--pass", "orbit_pass", type=click.Choice(["ascending", "descending"]), required=True)
+@click.option("--filters", type=click.IntRange(1), default=32, show_default=True)
+@click.option("--variant", type=click.Choice(["published", "paper"]), default="published", show_default=True)
+@click.option("--imbalance", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--dropout", type=click.FloatRange(0, 0.95), default=0.5, show_default=True)
+@click.option("--learning-rate", type=float, default=1e-3, show_default=True)
+@click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True)
+@click.option("--epochs", type=click.IntRange(1), default=500, show_default=True)
+@click.option("--patience", type=click.IntRange(1), default=30, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
+@click.option("--publish", type=click.Path(path_type=Path), help="Also copy weights and card to this folder of models.")
+def fit_command(scenes: Path, runs: Path, orbit_pass: str, threads: int, publish: Path | None, **values: Any) -> None:
+    """Train one model; a finished run is not repeated."""
+    _keep_freed_memory()
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    command = shlex.join(["python", "-m", "training", *sys.argv[1:]])
+    try:
+        dataset = Dataset(scenes)
+        experiment = Experiment(
+            orbit_pass=orbit_pass.upper(),  # type: ignore[arg-type]
+            pre_days=dataset.recipe.pre_days,
+            post_days=dataset.recipe.post_days,
+            **values,
+        )
+        folder = run(experiment, dataset, runs, command=command)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    if publish:
+        target = publish / experiment.model_name
+        target.mkdir(parents=True, exist_ok=True)
+        for name in (export.WEIGHTS, export.CARD):
+            shutil.copyfile(folder / name, target / name)
+    card = export.read_card(folder)
+    click.echo(f"{folder}\n{json.dumps(card['evaluation'], indent=1)}")
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep what TensorFlow frees: otherwise every batch maps its buffers anew, half of the time in page faults."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        for option, value in (
+            (-4, 0),
+            (-8, 1),
+            (-1, 2**31 - 1),
+            (-2, 2**28),
+        ):  # MMAP_MAX, ARENA_MAX, TRIM_THRESHOLD, TOP_PAD
+            libc.mallopt(option, value)
