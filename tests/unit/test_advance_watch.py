@@ -6,7 +6,8 @@ import pytest
 
 from quakeslide.documents.manifest import read_manifest
 from quakeslide.domain import object_names
-from quakeslide.domain.watch import Standing, Step, Watch
+from quakeslide.domain.orders import Step
+from quakeslide.domain.watch import Standing, Watch
 from quakeslide.errors import EarthEngineUnavailable, ExportFailed, ExportQueueFull, LostRace
 from quakeslide.messages import Cancelled, Manual, WatchDue
 from quakeslide.ports import ExportState

@@ -12,8 +12,8 @@ from quakeslide.documents.manifest import read_manifest, write_manifest
 from quakeslide.domain.budget import Budget, estimated_eecu_s, has_room
 from quakeslide.domain.composite import MAX_SHARD_PX
 from quakeslide.domain.lattice import lattice_for, rectangle_for, to_lonlat
+from quakeslide.domain.orders import Step
 from quakeslide.domain.sentinel1 import Polarisation
-from quakeslide.domain.watch import Step
 from quakeslide.errors import ImpossibleRequest, UnusableComposite
 from quakeslide.messages import Manual, Sweep, WatchDue
 from quakeslide.usecases import outbox

@@ -2,8 +2,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from quakeslide.documents.watch import read_watch, write_watch
+from quakeslide.domain.orders import Step, TrackStage
 from quakeslide.domain.readiness import Readiness
-from quakeslide.domain.watch import Force, Standing, Step, TrackStage
+from quakeslide.domain.watch import Force, Standing
 from quakeslide.usecases.keep_watch import file_away, find_watch, save_watch
 from tests.fakes_exporter import A069, EVENT, S60_12, World, after
 

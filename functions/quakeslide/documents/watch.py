@@ -7,9 +7,10 @@ from typing import Any
 from shapely.geometry import mapping, shape
 
 from quakeslide.domain.lattice import Lattice
+from quakeslide.domain.orders import Order, Step, TrackStage
 from quakeslide.domain.readiness import Readiness
 from quakeslide.domain.sentinel1 import Stage, Track
-from quakeslide.domain.watch import Force, LaterTime, Order, Standing, Step, TrackStage, Watch
+from quakeslide.domain.watch import Force, LaterTime, Standing, Watch
 
 VERSION = 1
 

@@ -14,9 +14,10 @@ from quakeslide.domain import object_names, readiness
 from quakeslide.domain.budget import HOUR_S, Budget
 from quakeslide.domain.composite import Composite
 from quakeslide.domain.lattice import Lattice, lattice_for, rectangle_for
+from quakeslide.domain.orders import TrackStage
 from quakeslide.domain.readiness import Outlook, Readiness, Rules, Windows
 from quakeslide.domain.sentinel1 import Scene, Stage, Track, joined_tracks
-from quakeslide.domain.watch import Series, Standing, TrackStage, Watch
+from quakeslide.domain.watch import Series, Standing, Watch
 from quakeslide.ports import Bus, CompositeExporter, ObjectStore, SceneArchive
 from quakeslide.settings import ExportSettings
 from quakeslide.telemetry import say

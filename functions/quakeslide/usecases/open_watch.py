@@ -14,8 +14,9 @@ import shapely
 from quakeslide.documents.ledger import LedgerEntry, read_entry, write_entry
 from quakeslide.domain import object_names
 from quakeslide.domain.aoi import on_the_globe
+from quakeslide.domain.orders import MAX_ATTEMPTS, Step
 from quakeslide.domain.readiness import SETTLING
-from quakeslide.domain.watch import MAX_ATTEMPTS, Force, Standing, Step, Watch
+from quakeslide.domain.watch import Force, Standing, Watch
 from quakeslide.errors import ImpossibleRequest, LostRace, UnusableComposite
 from quakeslide.messages import Announced, Cancelled, Envelope, Manual, Merged
 from quakeslide.ports import ObjectStore

@@ -14,7 +14,8 @@ from quakeslide.documents.manifest import read_manifest
 from quakeslide.domain import object_names
 from quakeslide.domain.budget import Budget, estimated_eecu_s
 from quakeslide.domain.composite import Composite
-from quakeslide.domain.watch import MAX_REDRIVES, PATIENCE, Order, Step, TrackStage, Watch
+from quakeslide.domain.orders import MAX_REDRIVES, PATIENCE, Order, Step, TrackStage
+from quakeslide.domain.watch import Watch
 from quakeslide.errors import EarthEngineUnavailable, ExportFailed, ExportQueueFull, LyingManifest
 from quakeslide.messages import Rescan, encode
 from quakeslide.ports import Bus, CompositeExporter, ExportState, ObjectStore

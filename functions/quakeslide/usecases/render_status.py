@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from quakeslide.domain import object_names
+from quakeslide.domain.orders import Order, Step, TrackStage
 from quakeslide.domain.readiness import RULES, Readiness
-from quakeslide.domain.watch import Order, Standing, Step, TrackStage, Watch
+from quakeslide.domain.watch import Standing, Watch
 from quakeslide.errors import LostRace
 from quakeslide.ports import ObjectStore
 from quakeslide.usecases.keep_watch import find_watch
