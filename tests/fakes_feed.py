@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from quakeslide.domain.aoi import ShakeGrid
+from quakeslide.domain.aoi import Detail, ShakeGrid
 from quakeslide.domain.earthquake import Deleted, Earthquake
 from quakeslide.errors import FeedUnavailable
 
@@ -38,7 +38,7 @@ class FakeFeed:
 
     Attributes:
         entries: of the summary feed.
-        grid: of every quake that has a ShakeMap.
+        grid, landslide_alert: of every quake that has a ShakeMap.
         changed: what the event service says changed.
         details: what `look` finds; None: unknown.
         is_down: nothing answers; `no_shaking`: only details and grids do not.
@@ -47,6 +47,7 @@ class FakeFeed:
 
     entries: list[Earthquake | Deleted] = field(default_factory=list)
     grid: ShakeGrid | None = None
+    landslide_alert: str = ""
     changed: list[Earthquake | Deleted] = field(default_factory=list)
     details: dict[str, Earthquake | Deleted | None] = field(default_factory=dict)
     is_down: bool = False
@@ -69,7 +70,7 @@ class FakeFeed:
         self.asked.append(event_id)
         return self.details.get(event_id)
 
-    def shaking(self, quake: Earthquake) -> ShakeGrid | None:
+    def detail(self, quake: Earthquake) -> Detail:
         if self.no_shaking:
             raise FeedUnavailable("the detail is out of reach")
-        return self.grid
+        return Detail(shaking=self.grid, landslide_alert=self.landslide_alert)

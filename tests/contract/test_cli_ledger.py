@@ -16,7 +16,7 @@ from quakeslide.usecases.announce_earthquakes import announce_earthquakes
 from quakeslide.usecases.open_watch import heed_announcement
 from tests.contract.storage_service import StorageService, client_of
 from tests.fakes import MemoryBus
-from tests.fakes_feed import NOW, FakeFeed, quake
+from tests.fakes_feed import NOW, T0, FakeFeed, quake
 
 BUCKET = "quakeslide-local-state"
 
@@ -28,8 +28,18 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         client.create_bucket(BUCKET)
         state, bus = GcsStore(BUCKET, client), MemoryBus()
         deep = quake(preferred_id="us2", ids=frozenset({"us2"}), depth_km=300, lon=116.4, lat=-8.3)
-        gone = quake(preferred_id="us3", ids=frozenset({"us3"}), magnitude=6.4, lon=142.75, lat=-6.07)
-        feed = FakeFeed([quake(), deep, gone])
+        gone = quake(
+            preferred_id="us3",
+            ids=frozenset({"us3"}),
+            magnitude=6.4,
+            lon=142.75,
+            lat=-6.07,
+            time=T0 - timedelta(days=1),
+            has_shakemap=True,
+            detail_url="detail",
+            alert="green",
+        )
+        feed = FakeFeed([quake(alert="yellow"), deep, gone], landslide_alert="red")
         announce_earthquakes(feed, state=state, bus=bus, now=NOW)
         feed.entries, feed.details = [quake(), deep], {"us3": Deleted(ids=frozenset({"us3"}))}
         announce_earthquakes(feed, state=state, bus=bus, now=NOW + timedelta(minutes=1))
@@ -56,6 +66,15 @@ def test_events_lists_what_was_weighed_and_why() -> None:
     rows = json.loads(run("events", "--json")[1])
     assert {row["event_id"]: row["state"] for row in rows} == {"us1": "announced", "us2": "refused", "us3": "cancelled"}
     assert [row["event_id"] for row in json.loads(run("events", "--state", "refused", "--json")[1])] == ["us2"]
+
+
+@pytest.mark.usefixtures("bucket")
+def test_events_are_ranked_by_the_graver_of_both_alerts_on_demand() -> None:
+    newest, gravest = (json.loads(run("events", *order, "--json")[1]) for order in ([], ["--gravest"]))
+    assert [row["event_id"] for row in newest] == ["us2", "us1", "us3"]
+    assert [row["event_id"] for row in gravest] == ["us3", "us1", "us2"]
+    assert [(row["alert"], row["landslide_alert"]) for row in gravest] == [("green", "red"), ("yellow", ""), ("", "")]
+    assert "landslides" in run("events", "--gravest")[1]
 
 
 @pytest.mark.usefixtures("bucket")

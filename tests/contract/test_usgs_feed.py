@@ -82,6 +82,13 @@ def test_noto_is_announced_once(noto: UsgsService) -> None:
     assert replay(noto, NOTO, [5, 15, 25, 60, 400, 3000], Rule()) == [(25, "announced", "us6000m0xl", 7.5)]
 
 
+def test_detail_of_noto_has_a_landslide_alert_and_a_grid_that_was_not_recorded(noto: UsgsService) -> None:
+    feed = UsgsFeed(noto.feed)
+    (quake,) = (entry for entry in feed.recent() if isinstance(entry, Earthquake))
+    detail = feed.detail(quake)
+    assert (quake.alert, detail.landslide_alert, detail.shaking) == ("red", "orange", None)
+
+
 def test_unchanged_feed_is_not_sent_again(noto: UsgsService) -> None:
     feed = UsgsFeed(noto.feed)
     first = feed.recent()

@@ -209,6 +209,24 @@ def test_gravest_alert_is_told_first() -> None:
     assert world.heard == [("announced", "us1"), ("announced", "us2")]
 
 
+@pytest.mark.parametrize("colour", ["", "green", "red"])
+def test_landslide_alert_is_kept_and_decides_nothing(colour: str) -> None:
+    world = World()
+    world.feed.grid, world.feed.landslide_alert = shaken(7.0), colour
+    weak = quake(magnitude=5.9, preferred_id="us2", ids=frozenset({"us2"}), lon=116.4, lat=-8.3, alert="red")
+    first = quake(has_shakemap=True, detail_url="detail", alert="green")
+    world.poll(first, weak)
+    assert world.heard == [("announced", "us1")]
+    assert (world.entry("us1").alert, world.entry("us1").landslide_alert) == ("green", colour)
+    world.feed.landslide_alert = "orange"
+    world.poll(replace(first, alert="red", updated=NOW + timedelta(minutes=1)), weak)
+    assert len(world.heard) == 1  # nothing material to a subscriber
+    assert (world.entry("us1").alert, world.entry("us1").landslide_alert) == ("red", "orange")
+    world.feed.no_shaking = True
+    world.poll(replace(first, updated=NOW + timedelta(minutes=2)), weak)
+    assert world.entry("us1").landslide_alert == "orange"
+
+
 def shaken(mmi: float, version: str = "us 1") -> ShakeGrid:
     """Uniform shaking over the Noto peninsula, made up for the test."""
     rows = np.full((20, 20), mmi, np.float32)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quakeslide.documents.products import landslide_alert
 from quakeslide.documents.shakemap import preferred_shakemap, read_coverage, shaking_content, version_of
 
 
@@ -40,6 +41,17 @@ def test_heaviest_product_counts_then_the_newest() -> None:
 )
 def test_withdrawn_or_empty_product_does_not_count(changes: dict[str, Any]) -> None:
     assert preferred_shakemap(detail(product(preferredWeight=999, **changes))) is None
+
+
+def test_landslide_alert_is_that_of_the_preferred_ground_failure_product() -> None:
+    def failures(*products: Any) -> dict[str, Any]:
+        return {"properties": {"products": {"ground-failure": list(products)}}}
+
+    green, red = ({"properties": {"landslide-alert": colour}} for colour in ("green", "Red"))
+    assert landslide_alert(failures(product(**green), product(**red, updateTime=2))) == "red"
+    assert landslide_alert(failures(product(**green), product(**red, status="DELETE", updateTime=2))) == "green"
+    assert landslide_alert(failures()) == landslide_alert(detail(product())) == ""
+    assert landslide_alert(failures(product())) == ""  # as written before there were alerts
 
 
 def coverage(rows: int = 3, cols: int = 4, upward: bool = True) -> dict[str, Any]:
@@ -85,6 +97,7 @@ def test_no_detail_whatever_raises(document: Any) -> None:
     preferred_shakemap(document)
     preferred_shakemap(detail(document))
     preferred_shakemap(detail(product(contents=document)))
+    landslide_alert(document)
 
 
 @settings(max_examples=200, deadline=None)

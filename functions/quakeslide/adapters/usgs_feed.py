@@ -18,9 +18,10 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
+from quakeslide.documents.products import landslide_alert
 from quakeslide.documents.shakemap import preferred_shakemap, read_shaking, shaking_content, version_of
 from quakeslide.documents.usgs_feed import read_feature, read_features
-from quakeslide.domain.aoi import ShakeGrid
+from quakeslide.domain.aoi import Detail, ShakeGrid
 from quakeslide.domain.earthquake import Deleted, Earthquake
 from quakeslide.errors import FeedUnavailable
 from quakeslide.telemetry import say
@@ -126,15 +127,18 @@ class UsgsFeed:
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError) as error:
             raise FeedUnavailable(f"{url}: no readable entry ({type(error).__name__}: {error})") from error
 
-    def shaking(self, quake: Earthquake) -> ShakeGrid | None:
-        """Return the preferred ShakeMap's shaking, or None where there is none that can be used.
+    def detail(self, quake: Earthquake) -> Detail:
+        """Return what the preferred ShakeMap and ground-failure products say.
 
         Raises:
             FeedUnavailable: the detail or the grid cannot be had now; asking again may help.
         """
-        product = preferred_shakemap(_object(self._get(quake.detail_url)[1], quake.detail_url))
-        if product is None:
-            return None
+        detail = _object(self._get(quake.detail_url)[1], quake.detail_url)
+        product = preferred_shakemap(detail)
+        shaking = self._shaking(product, quake) if product else None
+        return Detail(shaking=shaking, landslide_alert=landslide_alert(detail))
+
+    def _shaking(self, product: dict[str, Any], quake: Earthquake) -> ShakeGrid | None:
         content = shaking_content(product)
         url = product["contents"][content]["url"]
         try:

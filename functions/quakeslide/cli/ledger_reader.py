@@ -6,6 +6,7 @@ from typing import Any
 from quakeslide.documents.ledger import LedgerEntry, read_entry
 from quakeslide.documents.watch import read_watch
 from quakeslide.domain import object_names
+from quakeslide.domain.earthquake import gravity
 from quakeslide.domain.watch import Watch
 from quakeslide.ports import ObjectStore
 
@@ -17,6 +18,11 @@ def read_ledger(state: ObjectStore) -> list[LedgerEntry]:
         if stored := state.read(listed.name):
             entries.append(read_entry(stored.data))
     return sorted(entries, key=lambda entry: (when(entry), entry.event_id), reverse=True)
+
+
+def rank(entry: LedgerEntry) -> tuple[int, float]:
+    """Return how grave an earthquake is, for order: the gravest of its alerts, then its magnitude."""
+    return (gravity(entry.alert, entry.landslide_alert), entry.origin.magnitude if entry.origin else 0.0)
 
 
 def when(entry: LedgerEntry) -> datetime:
@@ -62,6 +68,7 @@ def row(entry: LedgerEntry, watch: Watch | None) -> dict[str, Any]:
         "reasons": list(entry.reasons),
         "ids": list(entry.ids),
         "alert": entry.alert,
+        "landslide_alert": entry.landslide_alert,
         "rule": entry.rule,
         "messages": entry.serial,
         "area": watch.aoi_source if watch else entry.told.aoi_source if entry.told else None,

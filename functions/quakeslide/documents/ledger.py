@@ -45,6 +45,7 @@ class LedgerEntry:
         place: in words.
         rule: name of the rule it was weighed by.
         alert: PAGER's colour, for ranking.
+        landslide_alert: colour of USGS's ground-failure product for landslides, for ranking.
         into: the entry it was merged into.
         first_told: when it was first announced.
         serial: how many messages there were.
@@ -64,6 +65,7 @@ class LedgerEntry:
     place: str = ""
     rule: str = ""
     alert: str = ""
+    landslide_alert: str = ""
     into: str | None = None
     first_told: datetime | None = None
     serial: int = 0
@@ -102,6 +104,7 @@ def read_entry(data: bytes) -> LedgerEntry:
         place=body.get("place", ""),
         rule=body.get("rule", ""),
         alert=body.get("alert", ""),
+        landslide_alert=body.get("landslide_alert", ""),
         into=body.get("into"),
         first_told=instant(first) if first else None,
         serial=body.get("serial", 0),

@@ -12,6 +12,7 @@ import numpy as np
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
+from quakeslide.documents.products import preferred
 from quakeslide.domain.aoi import ShakeGrid
 
 MAX_GRID_POINTS = 4_000_000
@@ -24,20 +25,14 @@ COVERAGES = tuple(f"download/coverage_mmi_{size}_res.covjson" for size in ("high
 
 def preferred_shakemap(detail: dict[str, Any]) -> dict[str, Any] | None:
     """Return the ShakeMap product with the greatest weight that is no delete and has a grid or a coverage; the newest of equals."""
-    try:
-        products = detail["properties"]["products"].get("shakemap", [])
-        usable = [
-            p
-            for p in products
-            if p["status"].upper() not in ("DELETE", "CANCELLED")
-            and str(p["properties"].get("map-status", "")).upper() not in ("CANCELLED", "CANCELED")
+    return preferred(
+        detail,
+        "shakemap",
+        lambda p: (
+            str(p["properties"].get("map-status", "")).upper() not in ("CANCELLED", "CANCELED")
             and any(name in p["contents"] for name in (GRID, *COVERAGES))
-        ]
-        return max(
-            usable, key=lambda p: (float(p.get("preferredWeight", 0)), float(p.get("updateTime", 0))), default=None
-        )
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return None
+        ),
+    )
 
 
 def version_of(product: dict[str, Any]) -> str:

@@ -53,6 +53,19 @@ class ShakeGrid:
             raise ValueError(f"a shaking grid over {self.west}..{east}, {south}..{self.north} is not on the globe")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """What USGS's later products say of an earthquake.
+
+    Attributes:
+        shaking: the preferred ShakeMap's grid; None where there is none that can be used.
+        landslide_alert: colour of the ground-failure product's landslide alert, empty where none; it ranks and never decides.
+    """
+
+    shaking: ShakeGrid | None = None
+    landslide_alert: str = ""
+
+
 def area_km2(area: BaseGeometry) -> float:
     """Return the geodesic area of a lon/lat polygon in km2."""
     return float(abs(GEOD.geometry_area_perimeter(shapely.orient_polygons(area))[0]) / 1e6)

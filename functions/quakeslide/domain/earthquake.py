@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pyproj import Geod
 
 GEOD = Geod(ellps="WGS84")
+ALERTS = ("", "green", "yellow", "orange", "red")  # of PAGER and of the ground-failure product, gravest last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,14 @@ class Earthquake:
             raise ValueError(f"{self.preferred_id} lies at {self.lon}, {self.lat}: not on the globe")
         if self.preferred_id not in self.ids:
             raise ValueError(f"{self.preferred_id} is not among its own ids")
+
+
+def gravity(*alerts: str) -> int:
+    """Return the rank of the gravest of some alerts, 0 where there is none: for order only, nothing is decided by it.
+
+    Hokkaido 2018, one of the densest landslide events known, was green for landslides in its first twelve hours.
+    """
+    return max((ALERTS.index(alert) for alert in alerts if alert in ALERTS), default=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from quakeslide.documents.feed_state import NAME, WRITE_EVERY, FeedState, read_feed_state, write_feed_state
 from quakeslide.domain.association import are_one, best, origin_of
-from quakeslide.domain.earthquake import Deleted, Earthquake
+from quakeslide.domain.earthquake import Deleted, Earthquake, gravity
 from quakeslide.domain.rule import Rule
 from quakeslide.errors import FeedUnavailable, LostRace
 from quakeslide.ports import Bus, ObjectStore
@@ -23,7 +23,6 @@ CATCH_UP_EVERY = timedelta(hours=6)
 OVERLAP = timedelta(hours=1)  # entries that were just being changed when the last catch-up looked
 MEMORY = timedelta(days=90)  # origins older than that are not followed up: the longest watch ends after 60 + 14 days
 EDGE = timedelta(hours=1)  # entries about to leave the feed are not missed when they leave it
-ALERTS = ("", "green", "yellow", "orange", "red")
 KINDS = ("announced", "revised", "cancelled", "merged")
 
 
@@ -145,11 +144,10 @@ def _grouped(entries: Iterable[Earthquake | Deleted], register: Register, rule: 
                 cell.append(group)
         by_id |= dict.fromkeys((*group.ids, *group.known), group)
 
-    def gravity(group: Group) -> tuple[int, float]:
-        alerts = [ALERTS.index(q.alert) if q.alert in ALERTS else 0 for q in group.entries]
-        return (-max(alerts), -max(q.magnitude for q in group.entries))
+    def rank(group: Group) -> tuple[int, float]:
+        return (-gravity(*(q.alert for q in group.entries)), -max(q.magnitude for q in group.entries))
 
-    return sorted(groups, key=gravity), deleted
+    return sorted(groups, key=rank), deleted
 
 
 def _visit(group: Group, visited: set[str], register: Register, feed: Feed, rule: Rule) -> int:

@@ -8,7 +8,7 @@ from typing import Protocol
 from shapely.geometry.base import BaseGeometry
 
 from quakeslide.documents.ledger import LedgerEntry
-from quakeslide.domain.aoi import ShakeGrid, area_from_shaking, area_km2, land_about, land_shaken
+from quakeslide.domain.aoi import Detail, ShakeGrid, area_from_shaking, area_km2, land_about, land_shaken
 from quakeslide.domain.association import origin_of
 from quakeslide.domain.earthquake import Announcement, Deleted, Earthquake, material_changes
 from quakeslide.domain.land import distance_to_land_km
@@ -44,8 +44,8 @@ class Feed(Protocol):
         """Return one entry as it stands now, None where it is unknown."""
         ...
 
-    def shaking(self, quake: Earthquake) -> ShakeGrid | None:
-        """Return the preferred ShakeMap's grid, or None where there is none that can be used."""
+    def detail(self, quake: Earthquake) -> Detail:
+        """Return what the preferred ShakeMap and ground-failure products say."""
         ...
 
 
@@ -64,7 +64,8 @@ def settle(
         entry = register.entry(event_id)
     if entry and not _is_news(quake, ids, entry, rule):
         return
-    grid, is_settled = _shaking(quake, feed, rule)
+    detail, is_settled = _detail(quake, feed, rule)
+    grid = detail.shaking
     if not is_settled and entry and entry.told and entry.told.aoi_source.startswith(SHAKEMAP):
         return  # the ShakeMap it was told with cannot be had for the moment: no reason to take anything back
     shaking = Shaking(km2=tuple((m, area_km2(land_shaken(grid, m))) for m in rule.intensities)) if grid else None
@@ -88,6 +89,7 @@ def settle(
         place=quake.place,
         rule=rule.name,
         alert=quake.alert,
+        landslide_alert=detail.landslide_alert or (entry.landslide_alert if entry and not is_settled else ""),
         first_told=entry.first_told if entry else None,
         serial=entry.serial if entry else 0,
         is_settled=is_settled,
@@ -106,15 +108,18 @@ def _is_news(quake: Earthquake, ids: frozenset[str], entry: LedgerEntry, rule: R
     return quake.updated > entry.updated or not entry.is_settled or not ids <= set(entry.ids)
 
 
-def _shaking(quake: Earthquake, feed: Feed, rule: Rule) -> tuple[ShakeGrid | None, bool]:
-    """Return the ShakeMap's grid if one matters, and whether asking again could give another answer."""
+def _detail(quake: Earthquake, feed: Feed, rule: Rule) -> tuple[Detail, bool]:
+    """Return what later products say if it matters, and whether asking again could give another answer.
+
+    USGS computes ground failure from a ShakeMap: without one there is nothing to ask for.
+    """
     if not (quake.has_shakemap and quake.detail_url and rule.is_candidate(quake)):
-        return None, True
+        return Detail(), True
     try:
-        return feed.shaking(quake), True
+        return feed.detail(quake), True
     except FeedUnavailable as error:
         say("ShakeMap out of reach", level=logging.WARNING, event_id=quake.preferred_id, reason=str(error)[:300])
-        return None, False
+        return Detail(), False
 
 
 def _area(quake: Earthquake, grid: ShakeGrid | None) -> tuple[BaseGeometry, str]:
