@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Literal
 
-from training.networks import Variant
+from training.architectures import Variant
 from training.simulator.geometry import OrbitPass
 
 Polarisation = Literal["vv", "vv_vh"]

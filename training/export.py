@@ -1,10 +1,11 @@
 """Models on disk: compact weights with a card in git, TensorFlow SavedModels for serving.
 
-A model is a folder with `weights.npz` (float16, in layer order) and `card.json`. The card says what the weights do not:
+A model is a folder with `weights.npz` (in layer order, float16 unless imported) and `card.json`. The card says what the weights do not:
 without the variant they would load into the wrong network unnoticed. Keys read here:
 
     name         vv|vv_vh _ ascending|descending _ pre _ post, the name it is served under
     version      positive integer, the version it is served under
+    architecture "cnn" (also where the key is absent), "cbam" or "resnet"; only the first can be served
     variant      "published" | "paper" (`training.networks`)
     filters      channels of each convolution
     bands        names in input order, e.g. ["postVV", "postVH", "diffVV", "diffVH"]
@@ -27,13 +28,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from training.networks import cnn
+from training.networks import build
 from training.tile_graph import ServingGraph
 
 WEIGHTS = "weights.npz"
 CARD = "card.json"
 ORIGIN = "origin.json"
-GRAPH_SOURCES = ("networks.py", "shared_convolutions.py", "tile_graph.py")
+GRAPH_SOURCES = ("networks/cnn.py", "networks/standardisation.py", "shared_convolutions.py", "tile_graph.py")
 ARCHITECTURE_KEYS = ("variant", "filters", "bands", "standardisation")
 
 
@@ -46,16 +47,19 @@ def sha256_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def save_weights(model: keras.Model, folder: Path, card: dict[str, Any]) -> None:
+def save_weights(
+    model: keras.Model, folder: Path, card: dict[str, Any], *, dtype: type[np.floating] = np.float16
+) -> None:
     """Write a model folder; the same weights give the same bytes.
 
     Args:
-        model: a network of `training.networks.cnn`.
+        model: a network of `training.networks`.
         folder: made if absent; `weights.npz` and `card.json` in it are replaced.
         card: keys as in the module's description; `sha256` is added.
+        dtype: float16 keeps a folder small; float32 keeps weights that others trained as they are.
 
     Raises:
-        UnusableModel: the card lacks a key that `load_model` needs, or a weight does not fit float16.
+        UnusableModel: the card lacks a key that `load_model` needs, or a weight does not fit `dtype`.
     """
     for key in ARCHITECTURE_KEYS:
         if key not in card:
@@ -63,10 +67,10 @@ def save_weights(model: keras.Model, folder: Path, card: dict[str, Any]) -> None
     arrays: dict[str, np.ndarray] = {}
     for number, weight in enumerate(model.weights):
         with np.errstate(over="ignore"):  # an overflow becomes infinite and is refused below, by name
-            half = np.asarray(weight).astype(np.float16)
-        if not np.isfinite(half).all():
-            raise UnusableModel(f"{folder}: {weight.path} holds values that are not finite in float16")
-        arrays[f"{number:02d}_{weight.path.replace('/', '.')}"] = half
+            stored = np.asarray(weight).astype(dtype)
+        if not np.isfinite(stored).all():
+            raise UnusableModel(f"{folder}: {weight.path} holds values that are not finite in {dtype.__name__}")
+        arrays[f"{number:02d}_{weight.path.replace('/', '.')}"] = stored
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / WEIGHTS).open("wb") as file:
         np.savez_compressed(file, **arrays)
@@ -102,7 +106,8 @@ def load_model(folder: Path) -> keras.Model:
     """
     card = read_card(folder)
     constants = card["standardisation"]
-    model = cnn(
+    model = build(
+        card.get("architecture", "cnn"),
         bands=len(card["bands"]),
         filters=card["filters"],
         variant=card["variant"],
@@ -147,6 +152,8 @@ def export_saved_model(folder: Path, to: Path) -> Path:
     version = to / card["name"] / str(card["version"])
     if is_exported(card, version):
         return version
+    if (architecture := card.get("architecture", "cnn")) != "cnn":
+        raise UnusableModel(f"{folder}: only the CNN can be served, this is {architecture!r}")
     graph = ServingGraph(load_model(folder), _by_band(folder, card, "fill_db", card["fill_db"]))
     # Hidden until whole: model servers look only at folders whose name is an integer.
     draft = version.with_name(f".{version.name}-{os.getpid()}")
@@ -169,7 +176,7 @@ def is_exported(card: dict[str, Any], version: Path) -> bool:
 
 def _origin() -> dict[str, str]:
     """Return what, beside card and weights, decides the graph."""
-    sources = {name: sha256_of(Path(__file__).with_name(name)) for name in GRAPH_SOURCES}
+    sources = {name: sha256_of(Path(__file__).parent / name) for name in GRAPH_SOURCES}
     return {"tensorflow": tf.__version__, **sources}
 
 

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from training.architectures import Architecture
+
 
 class FocalLoss(keras.losses.Loss):
     """`alpha * (1 - p_t)**gamma * -log(p_t)` per sample, p_t the probability given to the true class.
@@ -40,6 +42,11 @@ class FocalLoss(keras.losses.Loss):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, for Keras' serialisation."""
         return {**super().get_config(), "gamma": self.gamma, "alpha": self.alpha}
+
+
+def loss_for(architecture: Architecture) -> keras.losses.Loss:
+    """Return the loss that the paper trains a network with: binary cross-entropy for the residual one (A1), focal loss for the others."""
+    return keras.losses.BinaryCrossentropy() if architecture == "resnet" else focal_loss()
 
 
 def focal_loss(gamma: float = 2.0, alpha: float = 0.25) -> FocalLoss:

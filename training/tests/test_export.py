@@ -7,7 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from training.export import UnusableModel, export_command, export_saved_model, load_model, save_weights, sha256_of
-from training.tests.numpy_network import random_model
+from training.networks import build
+from training.tests.numpy_network import random_model, randomise
 
 MEAN, STD = [-9.0, -16.0, 0.0, 0.0], [4.0, 4.0, 2.0, 2.0]
 
@@ -125,7 +126,7 @@ def test_export_command_skips_what_is_there_and_replaces_what_changed(tmp_path):
     again = export()
     assert {path.parts[-3] for path in first if again[path] != first[path]} == {"vv_vh_descending_60_12"}
     origin = to / "vv_vh_ascending_60_12" / "12" / "origin.json"
-    origin.write_text(origin.read_text().replace("networks.py", "old_networks.py"))  # as if made by other code
+    origin.write_text(origin.read_text().replace("cnn.py", "old_cnn.py"))  # as if made by other code
     rebuilt = export()
     assert {path.parts[-3] for path in first if rebuilt[path] != again[path]} == {"vv_vh_ascending_60_12"}
     assert sorted(path.name for path in to.glob("*/*")) == ["1", "12"]  # no drafts left
@@ -150,4 +151,14 @@ def test_model_that_cannot_be_served_is_refused(tmp_path, key):
 def test_values_that_do_not_fit_the_bands_are_refused(tmp_path, fill):
     save_weights(random_model(seed=5, filters=4), tmp_path / "m", card(fill_db=fill))
     with pytest.raises(UnusableModel, match="fill_db"):
+        export_saved_model(tmp_path / "m", tmp_path / "to")
+
+
+@pytest.mark.parametrize("architecture", ["cbam", "resnet"])
+def test_other_architectures_are_kept_but_not_served(tmp_path, architecture):
+    model = randomise(build(architecture, bands=4, filters=8, mean=MEAN, std=STD), seed=5)
+    save_weights(model, tmp_path / "m", card(architecture=architecture, filters=8))
+    patches = np.random.default_rng(0).normal(-6, 5, (2, 64, 64, 4)).astype(np.float32)
+    np.testing.assert_array_equal(load_model(tmp_path / "m")(patches), model(patches))
+    with pytest.raises(UnusableModel, match=architecture):
         export_saved_model(tmp_path / "m", tmp_path / "to")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from training.losses import focal_loss
+from training.losses import FocalLoss, focal_loss, loss_for
 
 
 def reference(logits, labels, gamma=2.0, alpha=0.25):
@@ -66,3 +66,27 @@ def test_certain_mistakes_have_finite_loss_and_gradient():
 def test_loss_survives_serialisation():
     again = type(focal_loss()).from_config(focal_loss(gamma=1.5, alpha=0.4).get_config())
     assert (again.gamma, again.alpha) == (1.5, 0.4)
+
+
+def test_published_call_is_harmless_on_a_sigmoid_layer_and_wrong_on_a_plain_tensor():
+    """Trap T2: the released tool says from_logits=True of sigmoid outputs. Keras finds the true logits behind the layer's output."""
+
+    def as_published(y_true, y_pred):
+        entropy = keras.ops.binary_crossentropy(y_true, y_pred, from_logits=True)
+        return 0.25 * (1 - keras.ops.exp(-entropy)) ** 2 * entropy
+
+    logits = np.linspace(-3, 3, 12, dtype=np.float32)[:, None]
+    labels = (np.arange(12) % 2).astype(np.float32)[:, None]
+    model = one_layer_model()
+    model.compile(optimizer=keras.optimizers.SGD(0.0), loss=as_published)
+    truth = reference(logits, labels).mean()
+    with pytest.warns(UserWarning, match="produced by a Sigmoid"):
+        assert model.evaluate(logits, labels, verbose=0) == pytest.approx(truth, rel=1e-5)
+    plain = tf.constant(1 / (1 + np.exp(-logits)))
+    assert abs(float(tf.reduce_mean(as_published(labels, plain))) - truth) > 0.05
+    assert float(focal_loss()(labels, plain)) == pytest.approx(truth, rel=1e-5)
+
+
+def test_each_network_is_trained_with_the_loss_of_the_paper():
+    assert isinstance(loss_for("resnet"), keras.losses.BinaryCrossentropy)
+    assert all(isinstance(loss_for(name), FocalLoss) for name in ("cnn", "cbam"))

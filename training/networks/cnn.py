@@ -7,12 +7,13 @@ the variant must stand in the model card (`training.export`).
 """
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import get_args
 
 import keras
 from keras import layers
 
-Variant = Literal["published", "paper"]
+from training.architectures import Variant
+from training.networks.standardisation import standardised
 
 WINDOW_PX = 64
 """Height and width of the network's input in pixels (paper, 3.2)."""
@@ -35,8 +36,8 @@ def cnn(
         filters: channels of every convolution; the hidden dense layer has eight times as many units.
         variant: `published` concatenates conv3 three times as the released tool does, `paper` the three blocks.
         dropout: share of the concatenated features dropped in training.
-        mean: one constant per band in dB, subtracted first; None for raw dB as in the released tool.
-        std: one constant per band in dB, divided by; given exactly when `mean` is.
+        mean: one constant per band, dB; see `training.networks.standardisation`.
+        std: likewise.
         batch_norm_momentum: 0.99 is Keras' default and the paper's; 0.9 follows short trainings of few steps.
 
     Returns:
@@ -49,7 +50,7 @@ def cnn(
     if variant not in get_args(Variant):
         raise ValueError(f"unknown network variant {variant!r}; known: {', '.join(get_args(Variant))}")
     inputs = keras.Input((WINDOW_PX, WINDOW_PX, bands), name="patches")
-    x = _standardised(inputs, bands, mean, std)
+    x = standardised(inputs, mean=mean, std=std)
 
     blocks = []
     for number in (1, 2, 3):
@@ -73,17 +74,3 @@ def cnn(
     x = layers.Dense(8 * filters, activation="relu", name="hidden")(x)
     outputs = layers.Dense(1, activation="sigmoid", name="score")(x)
     return keras.Model(inputs, outputs, name=f"cnn_{variant}")
-
-
-def _standardised(
-    inputs: keras.KerasTensor, bands: int, mean: Sequence[float] | None, std: Sequence[float] | None
-) -> keras.KerasTensor:
-    if mean is None and std is None:
-        return inputs
-    if mean is None or std is None:
-        raise ValueError("standardisation needs mean and std together")
-    if len(mean) != bands or len(std) != bands:
-        raise ValueError(f"standardisation has {len(mean)} means and {len(std)} deviations for {bands} bands")
-    if not all(s > 0 for s in std):
-        raise ValueError(f"standard deviations must be positive, got {list(std)}")
-    return layers.Normalization(mean=list(mean), variance=[s * s for s in std], name="standardise")(inputs)
