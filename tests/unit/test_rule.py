@@ -1,57 +1,74 @@
 """The profiles against the paper's events. Mw and date are Table 1 of Nava et al. 2026.
 
-Epicentres and depths: Gorkha, Hokkaido and Haiti from gem/earthquake-scenarios, World/world_eq_info.csv (USGS values, by USGS id);
-Kaikoura, Papua New Guinea, Lombok and Sumatra from a listing of ComCat (id, time, Mww, latitude, longitude, depth) of M 6 and more around
-Indonesia and the south-west Pacific, found in a public repository; Luding from a public list of USGS values. No recorded source was
-found for Milin, Mesetas and Capellades: their rows stand without depth and place, and are tried at every whole depth to 15 km.
+Epicentres, depths and ComCat's own magnitudes come from the recorded catalogue, by ComCat's ids (tests/data/catalogue/SOURCE.md).
+Table 1 mixes local dates and UTC.
 """
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from quakeslide.domain.earthquake import Earthquake
 from quakeslide.domain.land import distance_to_land_km
-from quakeslide.domain.rule import RULES, Rule, Shaking, rule_named
+from quakeslide.domain.rule import RULES, Rule, Shaking, Verdict, rule_named
+from tests import count_rule
 from tests.fakes_feed import quake
 
-PAPER = [
-    ("Gorkha", 7.8, (84.7314, 28.2305), 8.22),
-    ("Kaikoura", 7.8, (173.0540, -42.7373), 15.1),
-    ("Papua New Guinea", 7.5, (142.7536, -6.0699), 25.2),
-    ("Lombok, 5 August", 6.9, (116.4375, -8.2581), 34.0),
-    ("Lombok, 19 August", 6.3, (116.5993, -8.3366), 16.0),
-    ("Hokkaido", 6.6, (141.929, 42.686), 35.0),
-    ("Haiti", 7.2, (-73.4822, 18.4335), 10.0),
-    ("Luding", 6.6, (102.015, 29.691), 12.0),
-    ("Sumatra", 6.1, (100.1006, 0.2190), 4.0),
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+CATALOGUE = {quake.preferred_id: quake for quake in count_rule.read_catalogue()}
+PAPER = [  # study case, Mw, date, ComCat's id
+    ("Gorkha", 7.8, "2015-04-25", "us20002926"),
+    ("Kaikoura", 7.8, "2016-11-14", "us1000778i"),
+    ("Capellades", 5.3, "2016-12-01", "us10007dxa"),
+    ("Milin", 6.9, "2017-11-18", "us2000bqsn"),
+    ("Papua New Guinea", 7.5, "2018-02-26", "us2000d7q6"),
+    ("Lombok, 5 August", 6.9, "2018-08-05", "us1000g3ub"),
+    ("Lombok, 19 August", 6.3, "2018-08-19", "us1000gcvr"),
+    ("Hokkaido", 6.6, "2018-09-06", "us2000h8ty"),
+    ("Mesetas", 6.0, "2019-12-24", "us70006qnn"),
+    ("Haiti", 7.2, "2021-08-14", "us6000f65h"),
+    ("Sumatra", 6.1, "2022-02-25", "us6000gzyg"),
+    ("Luding", 6.6, "2022-09-05", "us7000i59t"),
 ]
-WITHOUT_PLACE = [("Milin", 6.9), ("Mesetas", 6.0)]
 
 
-@pytest.mark.parametrize(("name", "magnitude", "place", "depth_km"), PAPER)
+def judged(rule: Rule, shock: Earthquake, shaking: Shaking | None = None) -> Verdict:
+    return rule.judge(shock, distance_to_land_km(shock.lon, shock.lat), shaking)
+
+
+@pytest.mark.parametrize(("name", "magnitude", "date", "event_id"), PAPER)
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
-def test_papers_events_are_taken(
-    name: str, magnitude: float, place: tuple[float, float], depth_km: float, rule: Rule
+def test_default_takes_ten_of_the_papers_eleven_and_sensitive_all(
+    name: str, magnitude: float, date: str, event_id: str, rule: Rule
 ) -> None:
-    land_km = distance_to_land_km(*place)
-    shock = quake(magnitude=magnitude, depth_km=depth_km, lon=place[0], lat=place[1], place=name)
-    verdict = rule.judge(shock, land_km, None)
-    assert verdict.is_taken, verdict.reasons
+    shock = CATALOGUE[event_id]
+    assert abs(shock.time - datetime.fromisoformat(date).replace(tzinfo=UTC)) < timedelta(days=1)
+    is_expected = name != "Capellades" or rule.name == "sensitive"
+    for form in (shock, replace(shock, magnitude=magnitude)):  # ComCat has Milin as 6.4
+        verdict = judged(rule, form)
+        assert verdict.is_taken == is_expected, verdict.reasons
 
 
-@pytest.mark.parametrize(("name", "magnitude"), WITHOUT_PLACE)
-def test_papers_events_without_recorded_depth_are_taken_at_any_shallow_one(name: str, magnitude: float) -> None:
-    for depth_km in range(16):
-        assert Rule().judge(quake(magnitude=magnitude, depth_km=depth_km, place=name), 0.0, None).is_taken
-
-
-def test_capellades_is_taken_by_the_sensitive_profile_only() -> None:
-    shocks = [quake(magnitude=5.3, depth_km=depth_km) for depth_km in range(16)]
-    assert {RULES["default"].judge(s, 0.0, None).reasons for s in shocks} == {("M 5.3 is under 6",)}
-    assert all(RULES["sensitive"].judge(s, 0.0, None).is_taken for s in shocks)
+def test_capellades_is_too_weak_for_the_default_profile_and_needs_mmi_vii_for_the_sensitive_one() -> None:
+    shock = CATALOGUE["us10007dxa"]
+    assert judged(RULES["default"], shock).reasons == ("M 5.3 is under 6",)
     strong, weak = Shaking(km2=((6.0, 90.0), (7.0, 3.0))), Shaking(km2=((6.0, 40.0), (7.0, 0.0)))
-    assert RULES["sensitive"].judge(shocks[5], 0.0, strong).is_taken
-    assert not RULES["sensitive"].judge(shocks[5], 0.0, weak).is_taken
+    assert judged(RULES["sensitive"], shock, strong).is_taken
+    assert not judged(RULES["sensitive"], shock, weak).is_taken
+
+
+def test_catalogue_is_whole_and_holds_what_is_no_earthquake() -> None:
+    assert len(CATALOGUE) == 8141
+    others = [shock for shock in CATALOGUE.values() if shock.kind != "earthquake"]
+    assert len(others) == 46
+    assert not any(judged(rule, shock).is_taken for rule in RULES.values() for shock in others)
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_readme_has_the_numbers_of_the_recorded_catalogue(rule: Rule) -> None:
+    assert count_rule.line(rule, list(CATALOGUE.values())) in README
 
 
 @pytest.mark.parametrize(
