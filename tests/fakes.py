@@ -31,8 +31,9 @@ class MemoryStore:
         self.writes.append(name)
         return True
 
-    def delete(self, name: str) -> None:
-        self.objects.pop(name, None)
+    def delete(self, name: str, generation: int | None = None) -> None:
+        if name in self.objects and generation in (None, self.objects[name].generation):
+            del self.objects[name]
 
     def list(self, prefix: str) -> Iterator[Listed]:
         for name in sorted(self.objects):

@@ -158,8 +158,8 @@ class FusedStore:
         self.fuse.burn()
         return done
 
-    def delete(self, name: str) -> None:
-        self.inner.delete(name)
+    def delete(self, name: str, generation: int | None = None) -> None:
+        self.inner.delete(name, generation)
         self.fuse.burn()
 
     def list(self, prefix: str) -> Iterator[Listed]:

@@ -48,8 +48,8 @@ class ObjectStore(Protocol):
         """Write the object if it still has this generation (0: none exists); return False where it has not."""
         ...
 
-    def delete(self, name: str) -> None:
-        """Delete the object; one that is not there is no error."""
+    def delete(self, name: str, generation: int | None = None) -> None:
+        """Delete the object, or only this generation of it; one that is not there, or has another one, is no error."""
         ...
 
     def list(self, prefix: str) -> Iterator[Listed]:

@@ -111,6 +111,19 @@ def test_delete_is_repeatable_and_frees_the_name(store: ObjectStore) -> None:
     assert after.generation > before.generation, "generations never come back"
 
 
+def test_delete_of_one_generation_leaves_a_newer_one(store: ObjectStore) -> None:
+    store.create("a", b"1", TEXT)
+    (first,) = store.list("a")
+    store.replace("a", b"2", TEXT, first.generation)
+    store.delete("a", first.generation)
+    stored = store.read("a")
+    assert stored is not None
+    assert stored.data == b"2"
+    store.delete("a", stored.generation)
+    store.delete("a", stored.generation)
+    assert store.read("a") is None
+
+
 def test_list_is_by_name_within_the_prefix(store: ObjectStore) -> None:
     names = ["b/10", "b/2", "b/a/1", "b0", "B/1", "b/ä", "b/z"]
     for name in names:

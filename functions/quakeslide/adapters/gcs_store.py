@@ -62,11 +62,13 @@ class GcsStore:
                 return standing is not None and (standing.metadata or {}).get("write") == mark
             return True
 
-    def delete(self, name: str) -> None:
-        """Delete the object; one that is not there is no error."""
+    def delete(self, name: str, generation: int | None = None) -> None:
+        """Delete the object, or only this generation of it; one that is not there, or has another one, is no error."""
         with self._translated(name):
             try:
-                self._bucket.blob(name).delete()
+                self._bucket.blob(name).delete(if_generation_match=generation)
+            except api.PreconditionFailed:
+                return
             except api.NotFound:
                 if not self._bucket.exists():
                     raise StoreUnavailable(f"bucket {self.bucket_name} is not there (deleting {name})") from None

@@ -103,12 +103,12 @@ def advance_watch(event_id: str, now: datetime, message_id: str, using: Exportin
     if kept is None:
         return
     if kept.watch.standing is not Standing.OPEN:
-        file_away(using.state, kept.watch)
+        file_away(using.state, kept)
         return
     now = max(now, kept.watch.looked_at or now)
     watch = plan(kept.watch, now, using)
     watch = replace(watch, looked_at=now).having_handled(message_id)
-    kept = save_watch(using.state, watch, kept.generation)
+    kept = save_watch(using.state, watch, kept)
     watch = pass_on_forces(kept.watch, now, using.state, using.bus)
     for item in watch.track_stages:
         current = [order.composite_id for order in item.orders]
@@ -134,7 +134,7 @@ def advance_watch(event_id: str, now: datetime, message_id: str, using: Exportin
     elif (late := now - freezes(watch, using)) >= OVERDUE:
         say("watch overdue", level=logging.WARNING, event_id=event_id, days_late=late.days)
     if watch != kept.watch:
-        save_watch(using.state, watch, kept.generation)
+        save_watch(using.state, watch, kept)
 
 
 def plan(watch: Watch, now: datetime, using: Exporting) -> Watch:

@@ -1,8 +1,9 @@
 """Reading, swapping and filing away a watch.
 
-Every change goes through `watches/open/`, swapped on the generation read. To end a watch, its document is first swapped for the
-ended one there, then copied to `watches/closed/`, then deleted: whoever meets it half-way finishes the move. The higher revision
-counts where both exist.
+A watch that is kept lies in `watches/open/`, one that has ended or is linked to another in `watches/closed/`. Every change is swapped
+on the generation of the document that was read, wherever it lies: that swap decides. Only then the document is moved to where its
+standing wants it, by a copy and a delete of the generation copied. Whoever meets it half-way finds it in both places, where the higher
+revision counts, and finishes the move.
 """
 
 from dataclasses import dataclass, replace
@@ -18,57 +19,69 @@ JSON = "application/json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """A watch as read; `generation` of the open document, 0 where there is none."""
+    """A watch as read.
+
+    Attributes:
+        watch: what the document says.
+        name, generation: of the document.
+    """
 
     watch: Watch
+    name: str
     generation: int
 
 
 def find_watch(state: ObjectStore, event_id: str) -> Kept | None:
-    """Return the watch of an event, open or ended, or None."""
-    opened = state.read(object_names.watch(event_id))
-    closed = state.read(object_names.watch(event_id, is_open=False))
-    ended = read_watch(closed.data) if closed else None
-    if opened is None:
-        return Kept(watch=ended, generation=0) if ended else None
-    watch = read_watch(opened.data)
-    # where both exist, a reopened watch has a higher revision than the copy of its former end
-    newer = ended if ended is not None and ended.revision > watch.revision else watch
-    return Kept(watch=newer, generation=opened.generation)
+    """Return the watch of an event, open or not, or None."""
+    found = [kept for is_open in (True, False) if (kept := _read(state, object_names.watch(event_id, is_open=is_open)))]
+    return max(found, key=lambda kept: kept.watch.revision, default=None)  # the open one of equals
 
 
-def save_watch(state: ObjectStore, watch: Watch, generation: int) -> Kept:
-    """Swap the document; an ended watch is filed away.
+def save_watch(state: ObjectStore, watch: Watch, kept: Kept | None) -> Kept:
+    """Swap the document and put it where it belongs.
 
     Args:
         state: the state bucket.
         watch: as it is to be.
-        generation: of the open document as read, 0 for a new or reopened watch.
+        kept: as it was read, None for a new one.
 
     Raises:
         LostRace: somebody else changed it meanwhile.
     """
     watch = replace(watch, revision=watch.revision + 1)
-    data = write_watch(watch)
-    name = object_names.watch(watch.event_id)
-    if not state.replace(name, data, JSON, generation):
+    name = kept.name if kept else object_names.watch(watch.event_id)
+    if not state.replace(name, write_watch(watch), JSON, kept.generation if kept else 0):
         raise LostRace(f"{name} was changed by another delivery")
-    if watch.standing is not Standing.OPEN:
-        file_away(state, watch)
-        return Kept(watch=watch, generation=0)
+    written = _read(state, name)
+    if written is None or written.watch.revision != watch.revision:
+        raise LostRace(f"{name} was changed by another delivery")
+    return file_away(state, written)
+
+
+def file_away(state: ObjectStore, kept: Kept) -> Kept:
+    """Move the document to where its standing wants it; safe to repeat.
+
+    Raises:
+        LostRace: somebody else is moving it too.
+    """
+    watch = kept.watch
+    is_open = watch.standing is Standing.OPEN
+    home, other = (object_names.watch(watch.event_id, is_open=place) for place in (is_open, not is_open))
+    if kept.name == home:
+        left = _read(state, other)
+        if left is not None and left.watch.revision < watch.revision:
+            state.delete(other, left.generation)
+        return kept
+    standing = _read(state, home)
+    if standing is None or standing.watch.revision < watch.revision:
+        state.replace(home, write_watch(watch), JSON, standing.generation if standing else 0)
+        standing = _read(state, home)
+    if standing is None or standing.watch.revision < watch.revision:
+        raise LostRace(f"{home} was changed by another delivery")
+    state.delete(kept.name, kept.generation)
+    return standing
+
+
+def _read(state: ObjectStore, name: str) -> Kept | None:
     stored = state.read(name)
-    if stored is None or stored.data != data:
-        raise LostRace(f"{name} was changed by another delivery")
-    former = object_names.watch(watch.event_id, is_open=False)
-    if state.read(former) is not None:
-        state.delete(former)
-    return Kept(watch=watch, generation=stored.generation)
-
-
-def file_away(state: ObjectStore, watch: Watch) -> None:
-    """Move the document of an ended watch to `closed/`; safe to repeat."""
-    former = object_names.watch(watch.event_id, is_open=False)
-    standing = state.read(former)
-    if standing is None or read_watch(standing.data).revision < watch.revision:
-        state.replace(former, write_watch(watch), JSON, standing.generation if standing else 0)
-    state.delete(object_names.watch(watch.event_id))
+    return Kept(watch=read_watch(stored.data), name=name, generation=stored.generation) if stored else None

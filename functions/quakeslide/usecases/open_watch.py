@@ -76,7 +76,7 @@ def link_shock(message: Announced, envelope: Envelope, *, state: ObjectStore) ->
             continue
         watch = kept.watch.with_shock(message.time, message.magnitude)
         if watch != kept.watch:
-            save_watch(state, watch, kept.generation)
+            save_watch(state, watch, kept)
             linked.append(event_id)
     return linked
 
@@ -198,7 +198,7 @@ def _apply(
     if kept is not None and envelope.message_id in kept.watch.messages:
         return
     watch = change(kept.watch if kept else fresh())
-    save_watch(state, watch.having_handled(envelope.message_id), kept.generation if kept else 0)
+    save_watch(state, watch.having_handled(envelope.message_id), kept)
 
 
 def _unannounced(message: Manual, published: datetime, state: ObjectStore) -> Watch:
