@@ -251,4 +251,18 @@ MUTATIONS = (
         new='        "data_notice": "",\n',
         tests=("tests/unit/test_report.py::test_the_collection_names_model_scenes_and_notices",),
     ),
+    Mutation(
+        name="a green landslide alert keeps an earthquake from being announced",
+        file=f"{LIBRARY}/usecases/settle_earthquake.py",
+        old="area = _area(quake, grid) if verdict.is_taken else None",
+        new='area = _area(quake, grid) if verdict.is_taken and detail.landslide_alert != "green" else None',
+        tests=("tests/unit/test_poll_identity.py::test_landslide_alert_is_kept_and_decides_nothing",),
+    ),
+    Mutation(
+        name="the rule forgets that a depth has a limit",
+        file=f"{LIBRARY}/domain/rule.py",
+        old="    if quake.depth_km > limit.depth_km:",
+        new="    if quake.depth_km > 1000.0:",
+        tests=("tests/unit/test_rule.py::test_refusal_says_why",),
+    ),
 )
