@@ -1,4 +1,8 @@
-"""What a threshold can do: the share of a patch where the smoothed change is large. A network has to be compared with it."""
+"""What a threshold can do: the share of a patch where the smoothed change is large. A network has to be compared with it.
+
+The idea of Handwerger et al. 2022 (NHESS 22, 753-773), density of pixels whose backscatter changed beyond a threshold, on the patches of
+the network: band, smoothing and both thresholds are fitted to the training part, where they fixed a percentile by eye and event.
+"""
 
 from dataclasses import asdict, dataclass
 from itertools import product

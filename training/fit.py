@@ -21,7 +21,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from training import export, losses, networks
 from training.baseline import fit_baseline
 from training.dataset import SCENES, Dataset, Sample
-from training.evaluate import THRESHOLD, evaluate
+from training.evaluate import evaluate
+from training.evaluation.scores import THRESHOLD
 from training.experiments import Experiment
 
 DATA_NOTICE = "demo model from simulated scenes, not fit for operations"

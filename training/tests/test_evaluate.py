@@ -1,4 +1,4 @@
-"""The measures against the paper's own numbers, the calibration and the baseline against known answers."""
+"""The baseline against known answers; the paper's experiments; what the demo models' cards say."""
 
 from pathlib import Path
 
@@ -7,20 +7,12 @@ import pytest
 
 from training.baseline import Baseline, fit_baseline
 from training.dataset import Sample
-from training.evaluate import Platt, Scores, best_threshold, calibration_error, count, f1_interval, fit_platt, logit
+from training.evaluation.scores import count
 from training.experiments import BANDS, WINDOWS, Experiment, paper_grid, paper_models
 from training.export import read_card
 from training.simulator.events import EVENTS
 
 MODELS = Path(__file__).parents[2] / "serving" / "models"
-
-# Nava et al. 2026, Table 5: true positives, false positives, false negatives, true negatives -> precision, recall
-TABLE_5 = {
-    "Sumatra descending": (60, 23, 29, 889),
-    "Sumatra ascending": (74, 23, 20, 851),
-    "Haiti descending": (220, 50, 242, 4570),
-    "Haiti ascending": (254, 87, 214, 4593),
-}
 
 
 def sample(patches, label, bands=(0, 1, 2, 3), scene=None):
@@ -33,72 +25,6 @@ def sample(patches, label, bands=(0, 1, 2, 3), scene=None):
         scene=np.arange(n) if scene is None else scene,
         event=np.array(["x"] * n),
     )
-
-
-@pytest.mark.parametrize("counts", TABLE_5.values(), ids=TABLE_5)
-def test_measures_follow_from_the_counts_of_table_5(counts):
-    tp, fp, fn, tn = counts
-    score = np.repeat([0.9, 0.9, 0.1, 0.1], [tp, fp, fn, tn])
-    label = np.repeat([1, 0, 1, 0], [tp, fp, fn, tn])
-    found = count(score, label)
-    expected = Scores(true_positives=tp, false_positives=fp, false_negatives=fn, true_negatives=tn)
-    assert found == expected
-    precision, recall = tp / (tp + fp), tp / (tp + fn)
-    assert found.f1 == pytest.approx(2 * precision * recall / (precision + recall))
-    assert found.accuracy == pytest.approx((tp + tn) / sum(counts))
-
-
-def test_best_f1_on_unseen_events_is_that_of_the_paper():
-    tp, fp, fn, tn = TABLE_5["Sumatra ascending"]
-    scores = Scores(true_positives=tp, false_positives=fp, false_negatives=fn, true_negatives=tn)
-    assert scores.f1 == pytest.approx(0.775, abs=5e-4)
-
-
-def test_a_score_at_the_threshold_claims_nothing():
-    assert count(np.array([0.6, 0.61]), np.array([1, 1]), 0.6).true_positives == 1
-
-
-def test_nothing_claimed_and_nothing_there_is_no_division_by_zero():
-    scores = count(np.array([0.1]), np.array([0]))
-    assert (scores.precision, scores.recall, scores.f1, scores.accuracy) == (0, 0, 0, 1)
-
-
-def test_calibration_recovers_known_parameters():
-    rng = np.random.default_rng(0)
-    score = rng.uniform(0.02, 0.98, 20000)
-    truth = Platt(a=2.0, b=-0.5, prevalence=0.5)
-    label = (rng.random(20000) < truth.probability(score)).astype(float)
-    found = fit_platt(score, label)
-    assert (found.a, found.b) == pytest.approx((2.0, -0.5), abs=0.1)
-    assert calibration_error(found.probability(score), label) < 0.02 < calibration_error(score, label)
-    assert found.prevalence == pytest.approx(label.mean(), abs=1e-5)
-
-
-def test_best_threshold_parts_landslides_from_background():
-    score, label = np.array([0.1, 0.2, 0.35, 0.33, 0.5]), np.array([0, 0, 1, 0, 1])
-    assert best_threshold(score, label) == pytest.approx(0.34)
-
-
-def test_calibration_without_landslides_is_refused():
-    with pytest.raises(ValueError, match="landslides"):
-        fit_platt(np.array([0.1, 0.2]), np.zeros(2))
-
-
-def test_logit_of_certainty_is_finite():
-    assert np.isfinite(logit(np.array([0.0, 1.0]))).all()
-
-
-def test_interval_holds_the_value_and_shrinks_with_more_scenes():
-    rng = np.random.default_rng(1)
-    widths = []
-    for n in (200, 5000):
-        label = rng.random(n) < 0.3
-        score = np.where(rng.random(n) < 0.85, label, ~label) * 1.0
-        chosen = sample(np.zeros((n, 1, 1, 4)), label, scene=np.arange(n) // 10)
-        low, high = f1_interval(score, chosen)
-        assert low < count(score, label).f1 < high
-        widths.append(high - low)
-    assert widths[1] < widths[0] / 2
 
 
 def test_baseline_finds_patches_that_change():

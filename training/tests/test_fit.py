@@ -10,7 +10,8 @@ from rich.progress import Progress, TextColumn
 
 from training import export, fit
 from training.dataset import Dataset, Recipe, build
-from training.evaluate import count, predict
+from training.evaluate import predict
+from training.evaluation.scores import count
 from training.experiments import Experiment
 
 EASY = Recipe(events=("practice",), scenes_per_event=4, unseen_scenes_per_event=1, scene_px=1024)
