@@ -55,6 +55,22 @@ class LostRace(TransientError):
     remedy = "Nothing: the redelivery settles it."
 
 
+class NewerDocument(TransientError):
+    """A stored document was written by a later release than this one; it was left as it is."""
+
+    code = "newer_document"
+    remedy = "Deploy that release, or a later one, again: messages are redelivered until then, and nothing is lost."
+
+
+class DamagedDocument(TransientError):
+    """A stored document cannot be read, though no later release wrote it; it was left as it is."""
+
+    code = "damaged_document"
+    remedy = (
+        "Restore an earlier generation of the named object (the bucket keeps them for 30 days); the redelivery goes on."
+    )
+
+
 class EarthEngineUnavailable(TransientError):
     """Earth Engine did not answer or refused for now."""
 

@@ -16,7 +16,7 @@ def read_ledger(state: ObjectStore) -> list[LedgerEntry]:
     entries = []
     for listed in state.list("earthquakes/"):
         if stored := state.read(listed.name):
-            entries.append(read_entry(stored.data))
+            entries.append(read_entry(stored.data, listed.name))
     return sorted(entries, key=lambda entry: (when(entry), entry.event_id), reverse=True)
 
 
@@ -37,10 +37,11 @@ def find_entry(state: ObjectStore, any_id: str) -> LedgerEntry | None:
     seen: set[str] = set()
     while event_id and event_id not in seen:
         seen.add(event_id)
-        stored = state.read(object_names.earthquake(event_id))
+        name = object_names.earthquake(event_id)
+        stored = state.read(name)
         if stored is None:
             return None
-        entry = read_entry(stored.data)
+        entry = read_entry(stored.data, name)
         if entry.into is None:
             return entry
         event_id = entry.into
@@ -50,8 +51,9 @@ def find_entry(state: ObjectStore, any_id: str) -> LedgerEntry | None:
 def read_standing(state: ObjectStore, event_id: str) -> Watch | None:
     """Return the event's watch, open or closed."""
     for is_open in (True, False):
-        if stored := state.read(object_names.watch(event_id, is_open=is_open)):
-            return read_watch(stored.data)
+        name = object_names.watch(event_id, is_open=is_open)
+        if stored := state.read(name):
+            return read_watch(stored.data, name)
     return None
 
 

@@ -11,13 +11,15 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from quakeslide.documents.version import Body, Kind
 from quakeslide.domain.composite import Cell
 from quakeslide.domain.judgement import THUMB_PX, CellScores
 from quakeslide.domain.lattice import STRIDE_PX
 from quakeslide.errors import StoreUnavailable
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the first instant a zip entry can have
-GENERATIONS = "generations.json"
+CELL = Kind(name="a stored cell")
+GENERATIONS, VERSION = "generations.json", "version.json"  # entries beside the arrays
 CONTENT_TYPE = "application/octet-stream"
 
 
@@ -37,6 +39,7 @@ def write_cell(cell: StoredCell) -> bytes:
             entry = io.BytesIO()
             np.lib.format.write_array(entry, np.ascontiguousarray(getattr(cell.scores, field.name)), allow_pickle=False)
             _write(archive, f"{field.name}.npy", entry.getvalue())
+        _write(archive, VERSION, json.dumps(CELL.stamped({})).encode())
         _write(archive, GENERATIONS, json.dumps(dict(cell.generations), sort_keys=True).encode())
     return buffer.getvalue()
 
@@ -50,22 +53,28 @@ def read_cell(data: bytes, cell: Cell, name: str) -> StoredCell:
         name: of the object, for the error.
 
     Raises:
+        NewerDocument: a later release wrote it.
         StoreUnavailable: the object is no cell of this shape; deleting it and sending a rescan makes it anew.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            generations = json.loads(archive.read(GENERATIONS))
-            arrays = {
-                field.name: np.lib.format.read_array(io.BytesIO(archive.read(f"{field.name}.npy")), allow_pickle=False)
-                for field in fields(CellScores)
+            entries = archive.namelist()
+            body: Body = json.loads(archive.read(VERSION)) if VERSION in entries else {}
+            body |= {"generations": json.loads(archive.read(GENERATIONS))}
+            body |= {
+                entry: np.lib.format.read_array(io.BytesIO(archive.read(entry)), allow_pickle=False)
+                for entry in entries
+                if entry.endswith(".npy")
             }
+        body = CELL.migrated(body, name)
+        arrays = {field.name: body[f"{field.name}.npy"] for field in fields(CellScores)}
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
         raise StoreUnavailable(f"{name} is no stored cell ({error}); delete it and send a rescan") from error
     for field, array in arrays.items():
         wanted = shape_of(cell, field)
         if array.shape != wanted:
             raise StoreUnavailable(f"{name}: {field} is {array.shape}, not {wanted}; delete it and send a rescan")
-    return StoredCell(scores=CellScores(**arrays), generations=generations)
+    return StoredCell(scores=CellScores(**arrays), generations=body["generations"])
 
 
 def shape_of(cell: Cell, field: str) -> tuple[int, int]:

@@ -7,10 +7,11 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
+from quakeslide.documents.version import Kind
 from quakeslide.messages import instant
 
 NAME = "feed/state.json"
-VERSION = 1
+FEED = Kind(name="the feed's state")
 WRITE_EVERY = timedelta(minutes=10)
 
 
@@ -43,16 +44,21 @@ def write_feed_state(feed: FeedState) -> bytes:
             ("down_since", feed.down_since),
         )
     }
-    return json.dumps({"version": VERSION, **asdict(feed), **times}, sort_keys=True).encode()
+    return json.dumps(FEED.stamped({**asdict(feed), **times}), sort_keys=True).encode()
 
 
 def read_feed_state(data: bytes) -> FeedState:
-    """Read what `write_feed_state` wrote."""
-    body = json.loads(data)
-    return FeedState(
-        read_at=instant(body["read_at"]) if body["read_at"] else None,
-        caught_up_at=instant(body["caught_up_at"]),
-        down_since=instant(body["down_since"]) if body["down_since"] else None,
-        failures=int(body["failures"]),
-        reason=str(body["reason"]),
-    )
+    """Read what `write_feed_state` of this or an earlier release wrote.
+
+    Raises:
+        NewerDocument, DamagedDocument: see `Kind.read`.
+    """
+    body = FEED.read(data, NAME)
+    with FEED.intact(NAME):
+        return FeedState(
+            read_at=instant(body["read_at"]) if body["read_at"] else None,
+            caught_up_at=instant(body["caught_up_at"]),
+            down_since=instant(body["down_since"]) if body["down_since"] else None,
+            failures=int(body["failures"]),
+            reason=str(body["reason"]),
+        )

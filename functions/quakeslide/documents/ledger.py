@@ -10,12 +10,17 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from quakeslide.documents.version import Body, Kind
 from quakeslide.domain.association import Origin
 from quakeslide.domain.earthquake import Announcement
 from quakeslide.domain.object_names import checked_event_id
 from quakeslide.messages import instant
 
-VERSION = 1
+LEDGER = Kind(
+    name="a ledger entry",
+    version=2,
+    migrations={1: lambda entry: {**entry, "landslide_alert": ""}},  # was not kept before
+)
 DAYS = "days/"
 
 
@@ -79,17 +84,30 @@ class LedgerEntry:
 
 def write_entry(entry: LedgerEntry) -> bytes:
     """Return the document's bytes."""
-    document: dict[str, Any] = {"version": VERSION, **asdict(entry), "updated": entry.updated.isoformat()}
+    document: dict[str, Any] = {**asdict(entry), "updated": entry.updated.isoformat()}
     for name in ("told", "origin"):
         if document[name]:
             document[name]["time"] = document[name]["time"].isoformat()
     document["first_told"] = entry.first_told.isoformat() if entry.first_told else None
-    return json.dumps(document, sort_keys=True, allow_nan=False).encode()
+    return json.dumps(LEDGER.stamped(document), sort_keys=True, allow_nan=False).encode()
 
 
-def read_entry(data: bytes) -> LedgerEntry:
-    """Read a document written by `write_entry`, also one of an earlier version that lacks newer fields."""
-    body = json.loads(data)
+def read_entry(data: bytes, name: str = "the document") -> LedgerEntry:
+    """Read what `write_entry` of this or an earlier release wrote.
+
+    Args:
+        data: the object's bytes.
+        name: of the object, for the error.
+
+    Raises:
+        NewerDocument, DamagedDocument: see `Kind.read`.
+    """
+    body = LEDGER.read(data, name)
+    with LEDGER.intact(name):
+        return _entry(body)
+
+
+def _entry(body: Body) -> LedgerEntry:
     told, origin, pending, first = (body.get(name) for name in ("told", "origin", "pending", "first_told"))
     return LedgerEntry(
         event_id=body["event_id"],
@@ -104,7 +122,7 @@ def read_entry(data: bytes) -> LedgerEntry:
         place=body.get("place", ""),
         rule=body.get("rule", ""),
         alert=body.get("alert", ""),
-        landslide_alert=body.get("landslide_alert", ""),
+        landslide_alert=body["landslide_alert"],
         into=body.get("into"),
         first_told=instant(first) if first else None,
         serial=body.get("serial", 0),

@@ -1,24 +1,23 @@
 """The manifest: a composite as JSON in `composites/manifests/`, written before its export starts, never changed."""
 
 import json
-from typing import Any
 
 from shapely.geometry import mapping
 
+from quakeslide.documents.version import Kind
 from quakeslide.domain.composite import MISSING, Composite
 from quakeslide.domain.lattice import Lattice, Rectangle
 from quakeslide.domain.object_names import checked_event_id
 from quakeslide.domain.sentinel1 import OrbitPass, Polarisation, Stage, Track
-from quakeslide.errors import LyingManifest
+from quakeslide.errors import DamagedDocument, LyingManifest
 from quakeslide.messages import area, instant
 
-VERSION = 1
+MANIFEST = Kind(name="a manifest")
 
 
 def write_manifest(composite: Composite) -> bytes:
     """Return the manifest's bytes, the same for the same composite; no wall-clock time is in it."""
     document = {
-        "version": VERSION,
         "event_id": composite.event_id,
         "place": composite.place,
         "t0": composite.t0.isoformat(),
@@ -52,7 +51,7 @@ def write_manifest(composite: Composite) -> bytes:
         "data_notice": composite.data_notice,
         "series": composite.series,
     }
-    return json.dumps(document, sort_keys=True, indent=1, allow_nan=False).encode()
+    return json.dumps(MANIFEST.stamped(document), sort_keys=True, indent=1, allow_nan=False).encode()
 
 
 def read_manifest(data: bytes, name: str) -> Composite:
@@ -63,10 +62,11 @@ def read_manifest(data: bytes, name: str) -> Composite:
         name: of the object, for the error.
 
     Raises:
+        NewerDocument: a later release wrote it.
         LyingManifest: not JSON, a field is missing or impossible, or its id, bands or shard names do not follow from the rest.
     """
     try:
-        body: dict[str, Any] = json.loads(data)
+        body = MANIFEST.read(data, name)
         composite = Composite(
             event_id=checked_event_id(body["event_id"]),
             track=Track.parse(body["track"]),
@@ -93,6 +93,8 @@ def read_manifest(data: bytes, name: str) -> Composite:
             "missing": (body["missing"], MISSING),
         }
         shards = body["shards"]
+    except DamagedDocument as error:
+        raise LyingManifest(str(error)) from error
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         reason = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
         raise LyingManifest(f"{name}: {reason}") from error

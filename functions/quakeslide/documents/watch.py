@@ -6,20 +6,20 @@ from typing import Any
 
 from shapely.geometry import mapping, shape
 
+from quakeslide.documents.version import Body, Kind
 from quakeslide.domain.lattice import Lattice
 from quakeslide.domain.orders import Order, Step, TrackStage
 from quakeslide.domain.readiness import Readiness
 from quakeslide.domain.sentinel1 import Stage, Track
 from quakeslide.domain.watch import Force, LaterTime, Standing, Watch
 
-VERSION = 1
+WATCH = Kind(name="a watch")
 
 
 def write_watch(watch: Watch) -> bytes:
     """Return the document's bytes, the same for the same watch."""
     lattice = watch.lattice
     document = {
-        "version": VERSION,
         "revision": watch.revision,
         "event_id": watch.event_id,
         "t0": watch.t0.isoformat(),
@@ -46,12 +46,25 @@ def write_watch(watch: Watch) -> bytes:
         "forces": [{"nonce": f.nonce, "composite_ids": list(f.composite_ids)} for f in watch.forces],
         "track_stages": [_of_track_stage(item) for item in watch.track_stages],
     }
-    return json.dumps(document, sort_keys=True, indent=1, allow_nan=False).encode()
+    return json.dumps(WATCH.stamped(document), sort_keys=True, indent=1, allow_nan=False).encode()
 
 
-def read_watch(data: bytes) -> Watch:
-    """Read what `write_watch` wrote."""
-    body: dict[str, Any] = json.loads(data)
+def read_watch(data: bytes, name: str = "the document") -> Watch:
+    """Read what `write_watch` of this or an earlier release wrote.
+
+    Args:
+        data: the object's bytes.
+        name: of the object, for the error.
+
+    Raises:
+        NewerDocument, DamagedDocument: see `Kind.read`.
+    """
+    body = WATCH.read(data, name)
+    with WATCH.intact(name):
+        return _watch(body)
+
+
+def _watch(body: Body) -> Watch:
     return Watch(
         event_id=body["event_id"],
         t0=datetime.fromisoformat(body["t0"]),

@@ -8,12 +8,13 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from quakeslide.documents.feed_state import NAME, WRITE_EVERY, FeedState, read_feed_state, write_feed_state
 from quakeslide.domain.association import are_one, best, origin_of
 from quakeslide.domain.earthquake import Deleted, Earthquake, gravity
 from quakeslide.domain.rule import Rule
-from quakeslide.errors import FeedUnavailable, LostRace
+from quakeslide.errors import DamagedDocument, FeedUnavailable, LostRace, NewerDocument, TransientError
 from quakeslide.ports import Bus, ObjectStore
 from quakeslide.telemetry import say
 from quakeslide.usecases.register import JSON, Register
@@ -23,6 +24,7 @@ CATCH_UP_EVERY = timedelta(hours=6)
 OVERLAP = timedelta(hours=1)  # entries that were just being changed when the last catch-up looked
 MEMORY = timedelta(days=90)  # origins older than that are not followed up: the longest watch ends after 60 + 14 days
 EDGE = timedelta(hours=1)  # entries about to leave the feed are not missed when they leave it
+NOT_NOW = (LostRace, FeedUnavailable, NewerDocument, DamagedDocument)  # one earthquake waits, the others go on
 KINDS = ("announced", "revised", "cancelled", "merged")
 
 
@@ -65,9 +67,8 @@ def announce_earthquakes(
     changed = _changed(feed, known, now, rule)
     is_catching_up = changed is not None
     register = Register(state=state, bus=bus, now=now)
-    groups, deleted_ids = _grouped([*recent, *(changed or ())], register, rule)
+    groups, deleted_ids, deferred = _grouped([*recent, *(changed or ())], register, rule)
     visited: set[str] = set()
-    deferred = 0
     for group in groups:
         deferred += _visit(group, visited, register, feed, rule)
     since = now - (MEMORY if is_catching_up else feed.span - EDGE)
@@ -100,13 +101,16 @@ def _remember(state: ObjectStore, feed: FeedState, generation: int) -> None:
     state.replace(NAME, write_feed_state(feed), JSON, generation)
 
 
-def _grouped(entries: Iterable[Earthquake | Deleted], register: Register, rule: Rule) -> tuple[list[Group], set[str]]:
-    """Return the entries that matter, grouped by earthquake, gravest first, and the ids that were deleted."""
+def _grouped(
+    entries: Iterable[Earthquake | Deleted], register: Register, rule: Rule
+) -> tuple[list[Group], set[str], int]:
+    """Return the entries that matter, grouped by earthquake, gravest first; the ids that were deleted; how many have to wait."""
     groups: list[Group] = []
     by_id: dict[str, Group] = {}
     by_minute: dict[int, list[Group]] = {}
     deleted: set[str] = set()
     newest: dict[str, Earthquake] = {}
+    deferred = 0
     for entry in entries:
         if isinstance(entry, Deleted):
             deleted |= {other for other in entry.ids if register.is_known(other)}
@@ -117,7 +121,12 @@ def _grouped(entries: Iterable[Earthquake | Deleted], register: Register, rule: 
         if standing is None or entry.updated >= standing.updated:
             newest[entry.preferred_id] = entry
     for quake in newest.values():
-        known = {c for other in sorted(quake.ids) if (c := register.canonical(other))} | register.near(origin_of(quake))
+        try:
+            known = {c for other in sorted(quake.ids) if (c := register.canonical(other))}
+            known |= register.near(origin_of(quake))
+        except NOT_NOW as error:
+            deferred += _defer(error, ids=sorted(quake.ids))
+            continue
         minute = int(quake.time.timestamp() // 60)
         near = [
             group
@@ -147,7 +156,7 @@ def _grouped(entries: Iterable[Earthquake | Deleted], register: Register, rule: 
     def rank(group: Group) -> tuple[int, float]:
         return (-gravity(*(q.alert for q in group.entries)), -max(q.magnitude for q in group.entries))
 
-    return sorted(groups, key=rank), deleted
+    return sorted(groups, key=rank), deleted, deferred
 
 
 def _visit(group: Group, visited: set[str], register: Register, feed: Feed, rule: Rule) -> int:
@@ -156,21 +165,31 @@ def _visit(group: Group, visited: set[str], register: Register, feed: Feed, rule
         event_id = merge(group.known, register) if group.known else best(group.entries, "").preferred_id
         visited |= {event_id, *group.known}
         settle(best(group.entries, event_id), event_id, frozenset(group.ids), register=register, feed=feed, rule=rule)
-    except (LostRace, FeedUnavailable) as error:
-        say("deferred", level=logging.WARNING, ids=sorted(group.ids), reason=str(error)[:300])
-        return 1
+    except NOT_NOW as error:
+        return _defer(error, ids=sorted(group.ids))
     return 0
+
+
+def _defer(error: TransientError, **facts: Any) -> int:
+    """Say that something waits for the next poll, which looks at it anew."""
+    say("deferred", level=logging.WARNING, code=error.code, reason=str(error)[:300], **facts)
+    return 1
 
 
 def _miss(since: datetime, visited: set[str], deleted: set[str], register: Register, feed: Feed, rule: Rule) -> int:
     """Look after entries that the feed does not hold though it should; return how many wait for the next poll."""
     deferred = 0
     young = {event_id for day, ids in register.days().items() if day > f"{since:%Y-%m-%d}" for event_id in ids}
-    for event_id in sorted(young | {c for other in sorted(deleted) if (c := register.canonical(other))}):
-        entry = register.entry(event_id)
-        if event_id in visited or entry is None or not (entry.state == "announced" or entry.pending):
-            continue
+    for other in sorted(deleted):
         try:
+            young |= {register.canonical(other) or ""} - {""}
+        except NOT_NOW as error:
+            deferred += _defer(error, ids=[other])
+    for event_id in sorted(young - visited):
+        try:
+            entry = register.entry(event_id)
+            if entry is None or not (entry.state == "announced" or entry.pending):
+                continue
             if not register.deliver(entry) or entry.state != "announced" or entry.source != "usgs":
                 continue
             found = feed.look(entry.preferred_id or event_id)
@@ -178,7 +197,6 @@ def _miss(since: datetime, visited: set[str], deleted: set[str], register: Regis
                 take_back(event_id, register)
             elif found is not None:
                 settle(found, event_id, found.ids, register=register, feed=feed, rule=rule)
-        except (LostRace, FeedUnavailable) as error:
-            say("deferred", level=logging.WARNING, event_id=event_id, reason=str(error)[:300])
-            deferred += 1
+        except NOT_NOW as error:
+            deferred += _defer(error, event_id=event_id)
     return deferred

@@ -4,10 +4,10 @@ A booking has the export's intent as its key, so a repeated delivery books once.
 place of the estimate in its event's book.
 """
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from quakeslide.documents.notes import BOOK, write_note
 from quakeslide.domain import object_names
 from quakeslide.domain.budget import Budget, has_room
 from quakeslide.errors import LostRace
@@ -66,11 +66,11 @@ def _swap(
     """Change a book; None where the change says so."""
     for _ in range(TRIES):
         stored = state.read(name)
-        booked: dict[str, float] = json.loads(stored.data)["eecu_s"] if stored else {}
+        booked: dict[str, float] = BOOK.read(stored.data, name)["eecu_s"] if stored else {}
         changed = change(booked)
         if changed is None or (stored is not None and changed == booked):
             return changed
-        data = json.dumps({"version": 1, "eecu_s": changed}, sort_keys=True).encode()
+        data = write_note(BOOK, {"eecu_s": changed})
         if state.replace(name, data, JSON, stored.generation if stored else 0):
             return changed
     raise LostRace(f"{name} changed {TRIES} times")

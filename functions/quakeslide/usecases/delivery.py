@@ -6,11 +6,11 @@ Both are then acknowledged. Anything else is raised: HTTP 500, redelivered with 
 
 import base64
 import binascii
-import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from quakeslide.documents.notes import PROBLEM, write_note
 from quakeslide.domain import object_names
 from quakeslide.domain.composite import digest
 from quakeslide.errors import MalformedMessage, PermanentError
@@ -102,7 +102,6 @@ def record_problem(state: ObjectStore, error: PermanentError, facts: Mapping[str
     track, stage = str(facts.get("track", "-")), str(facts.get("stage", "-"))
     name = object_names.problem(facts["event_id"], track, stage, error.code, digest(track, stage, str(error)))
     document = {
-        "version": 1,
         "event_id": facts["event_id"],
         "track": track,
         "stage": stage,
@@ -112,4 +111,4 @@ def record_problem(state: ObjectStore, error: PermanentError, facts: Mapping[str
         "composite_id": facts.get("composite_id"),
         "since": since,
     }
-    state.create(name, json.dumps(document, sort_keys=True).encode(), "application/json")
+    state.create(name, write_note(PROBLEM, document), "application/json")

@@ -84,4 +84,4 @@ def file_away(state: ObjectStore, kept: Kept) -> Kept:
 
 def _read(state: ObjectStore, name: str) -> Kept | None:
     stored = state.read(name)
-    return Kept(watch=read_watch(stored.data), name=name, generation=stored.generation) if stored else None
+    return Kept(watch=read_watch(stored.data, name), name=name, generation=stored.generation) if stored else None

@@ -4,7 +4,6 @@ Every message takes effect once: the watch remembers the ids of those it handled
 newer ones change nothing.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -21,6 +20,7 @@ from quakeslide.errors import ImpossibleRequest, LostRace, UnusableComposite
 from quakeslide.messages import Announced, Cancelled, Envelope, Manual, Merged
 from quakeslide.ports import ObjectStore
 from quakeslide.usecases.keep_watch import find_watch, save_watch
+from quakeslide.usecases.render_status import problems_of
 
 JSON = "application/json"
 SOURCE = "manual"  # of a ledger entry that no feed brought
@@ -206,7 +206,7 @@ def _unannounced(message: Manual, published: datetime, state: ObjectStore) -> Wa
     event_id = message.event_id
     name = object_names.earthquake(event_id)
     entry = state.read(name)
-    known = read_entry(entry.data) if entry else None
+    known = read_entry(entry.data, name) if entry else None
     if known is not None and known.source != SOURCE and known.state != "refused":  # a refused one may be asked for
         raise LostRace(f"{event_id} is in the ledger, but its announcement has not come in yet")
     if message.aoi is None or message.post_start is None:
@@ -239,9 +239,9 @@ def _is_in_ledger(state: ObjectStore, event_id: str) -> bool:
 
 def _unusable(state: ObjectStore, event_id: str) -> set[str]:
     """Return the composites that the detector could not use."""
-    problems = (state.read(listed.name) for listed in state.list(f"problems/{event_id}/"))
-    told = [json.loads(stored.data) for stored in problems if stored is not None]
-    return {problem["composite_id"] for problem in told if problem["code"] == UnusableComposite.code}
+    return {
+        problem["composite_id"] for problem in problems_of(event_id, state) if problem["code"] == UnusableComposite.code
+    }
 
 
 def _forced(watch: Watch, nonce: str, unusable: set[str]) -> Watch:

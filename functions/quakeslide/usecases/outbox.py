@@ -4,10 +4,10 @@ Only the winner of the write acts, then marks the intent done. An intent left pe
 and is acted on again with the same id; consumers dedupe on it.
 """
 
-import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from quakeslide.documents.notes import INTENT, write_note
 from quakeslide.domain import object_names
 from quakeslide.ports import ObjectStore
 
@@ -33,7 +33,7 @@ def once(state: ObjectStore, intent_id: str, now: datetime, act: Callable[[], No
         stored = state.read(name)
         if stored is None:
             return False
-        document = json.loads(stored.data)
+        document = INTENT.read(stored.data, name)
         if document["state"] == "done" or now - datetime.fromisoformat(document["since"]) < PATIENCE:
             return False
         if not state.replace(name, pending, JSON, stored.generation):
@@ -47,9 +47,10 @@ def once(state: ObjectStore, intent_id: str, now: datetime, act: Callable[[], No
 
 def is_done(state: ObjectStore, intent_id: str) -> bool:
     """Say whether the intent was acted on and marked so."""
-    stored = state.read(object_names.outbox(intent_id))
-    return stored is not None and json.loads(stored.data)["state"] == "done"
+    name = object_names.outbox(intent_id)
+    stored = state.read(name)
+    return stored is not None and bool(INTENT.read(stored.data, name)["state"] == "done")
 
 
 def _document(state: str, since: datetime) -> bytes:
-    return json.dumps({"version": 1, "state": state, "since": since.isoformat()}, sort_keys=True).encode()
+    return write_note(INTENT, {"state": state, "since": since.isoformat()})

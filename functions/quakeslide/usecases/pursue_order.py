@@ -3,7 +3,6 @@
 Every step may be repeated with the same result; what is published or started goes through the outbox.
 """
 
-import json
 import logging
 import uuid
 from dataclasses import replace
@@ -11,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from quakeslide.documents.manifest import read_manifest
+from quakeslide.documents.notes import FINAL_MARKER, OPERATION, POINTER, PROBLEM, write_note
 from quakeslide.domain import object_names
 from quakeslide.domain.budget import Budget, estimated_eecu_s
 from quakeslide.domain.composite import Composite
@@ -133,10 +133,11 @@ def publish_rescan(
 
 def has_products(results: ObjectStore, watch: Watch, item: TrackStage, order: Order) -> bool:
     """Say whether the awaited products of a composite are there: the stage's `latest` pointer and the detections it speaks of."""
-    stored = results.read(object_names.latest(watch.event_id, item.track, item.stage, item.series))
+    latest = object_names.latest(watch.event_id, item.track, item.stage, item.series)
+    stored = results.read(latest)
     if stored is None:
         return False
-    pointer = json.loads(stored.data)
+    pointer = POINTER.read(stored.data, latest)
     if pointer["composite_id"] != order.composite_id or pointer["finality"] not in (order.finality, "final"):
         return False
     run_id, finality = pointer["run_id"], pointer["finality"]
@@ -146,8 +147,8 @@ def has_products(results: ObjectStore, watch: Watch, item: TrackStage, order: Or
 
 def _mark_final(composites: ObjectStore, watch: Watch, item: TrackStage, order: Order) -> None:
     name = object_names.final_marker(watch.event_id, item.track, item.stage, order.composite_id)
-    document = {"version": 1, "composite_id": order.composite_id, "track": str(item.track), "stage": str(item.stage)}
-    composites.create(name, json.dumps(document, sort_keys=True).encode(), JSON)
+    document = {"composite_id": order.composite_id, "track": str(item.track), "stage": str(item.stage)}
+    composites.create(name, write_note(FINAL_MARKER, document), JSON)
 
 
 def _composite(composites: ObjectStore, watch: Watch, item: TrackStage, order: Order) -> Composite:
@@ -175,7 +176,7 @@ def _start(
         except (ExportQueueFull, EarthEngineUnavailable, ExportFailed):
             state.delete(object_names.outbox(intent))  # the request id makes it safe to try again at once
             raise
-        state.create(note, json.dumps({"version": 1, "operation": operation}).encode(), JSON)
+        state.create(note, write_note(OPERATION, {"operation": operation}), JSON)
 
     try:
         outbox.once(state, intent, now, act)
@@ -190,7 +191,7 @@ def _start(
     say("export started", track=composite.track, stage=composite.stage, composite_id=order.composite_id)
     if order.attempt > 1:
         _forget_problems(state, composite)
-    return replace(order, step=Step.EXPORTING, operation=json.loads(noted.data)["operation"], text="")
+    return replace(order, step=Step.EXPORTING, operation=OPERATION.read(noted.data, note)["operation"], text="")
 
 
 def export_intent(event_id: str, order: Order) -> str:
@@ -202,7 +203,7 @@ def _forget_problems(state: ObjectStore, composite: Composite) -> None:
     """Delete what went wrong with earlier exports of a composite: it is being exported again, and may be good now."""
     for listed in state.list(f"problems/{composite.event_id}/{composite.track}/{composite.stage}/"):
         stored = state.read(listed.name)
-        problem = json.loads(stored.data) if stored else {}
+        problem = PROBLEM.read(stored.data, listed.name) if stored else {}
         if problem.get("composite_id") == composite.composite_id and problem["code"] in HEALED_BY_EXPORT:
             state.delete(listed.name)
 

@@ -61,8 +61,9 @@ class Register:
     def entry(self, event_id: str) -> LedgerEntry | None:
         """Return an entry as last read or written."""
         if event_id not in self._entries:
-            stored = self.state.read(object_names.earthquake(event_id))
-            self._entries[event_id] = (read_entry(stored.data), stored.generation) if stored else (None, 0)
+            name = object_names.earthquake(event_id)
+            stored = self.state.read(name)
+            self._entries[event_id] = (read_entry(stored.data, name), stored.generation) if stored else (None, 0)
         return self._entries[event_id][0]
 
     def canonical(self, other_id: str) -> str | None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from quakeslide.documents.manifest import read_manifest
+from quakeslide.documents.notes import POINTER, write_note
 from quakeslide.domain import object_names
 from quakeslide.domain.fusion import TrackScores, summary_geojson
 from quakeslide.domain.judgement import Judgement
@@ -57,9 +58,9 @@ def update_pointer(judgement: Judgement, results: ObjectStore) -> None:
     }
 
     def render(standing: bytes | None) -> bytes | None:
-        if standing is not None and is_better(json.loads(standing), pointer):
+        if standing is not None and is_better(POINTER.read(standing, name), pointer):
             return None
-        return json.dumps(pointer, sort_keys=True, indent=1).encode()
+        return write_note(POINTER, pointer, indent=1)
 
     name = object_names.latest(composite.event_id, composite.track, composite.stage, composite.series)
     swap(results, name, render, JSON)
@@ -106,7 +107,7 @@ def representatives(event_id: str, detector: Detector) -> list[Judgement]:
         stored = detector.results.read(listed.name)
         if stored is None:
             continue
-        pointer = json.loads(stored.data)
+        pointer = POINTER.read(stored.data, listed.name)
         later, growth = object_names.series_numbers(pointer.get("series", ""))
         rank, place = (*_rank(pointer), later), (pointer["track"], growth)
         if place not in best or rank > best[place][0]:

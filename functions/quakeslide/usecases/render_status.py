@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from quakeslide.documents.notes import POINTER, PROBLEM
 from quakeslide.domain import object_names
 from quakeslide.domain.orders import Order, Step, TrackStage
 from quakeslide.domain.readiness import RULES, Readiness
@@ -59,7 +60,7 @@ def status_document(
 ) -> dict[str, Any]:
     """Return the status as it follows from what is stored now."""
     kept = find_watch(state, event_id)
-    problems = [json.loads(stored.data) for stored in _all(state, f"problems/{event_id}/")]
+    problems = problems_of(event_id, state)
     shown = [{k: p[k] for k in ("track", "stage", "code", "text", "remedy", "since")} for p in problems]
     if kept is None:
         title, standing, tracks, notices = event_id, "unknown", [], ["There is no watch for this event."]
@@ -170,9 +171,9 @@ def _unordered(item: TrackStage, final_at: str) -> tuple[str, str]:
 
 
 def _pointer(results: ObjectStore, watch: Watch, item: TrackStage) -> Mapping[str, Any] | None:
-    stored = results.read(object_names.latest(watch.event_id, item.track, item.stage, item.series))
-    document: Mapping[str, Any] | None = json.loads(stored.data) if stored else None
-    return document
+    name = object_names.latest(watch.event_id, item.track, item.stage, item.series)
+    stored = results.read(name)
+    return POINTER.read(stored.data, name) if stored else None
 
 
 def _is_marked(composites: ObjectStore, watch: Watch, item: TrackStage, order: Order) -> bool:
@@ -180,9 +181,10 @@ def _is_marked(composites: ObjectStore, watch: Watch, item: TrackStage, order: O
     return composites.read(name) is not None
 
 
-def _all(store: ObjectStore, prefix: str) -> list[Any]:
-    found = (store.read(item.name) for item in store.list(prefix))
-    return [stored for stored in found if stored is not None]
+def problems_of(event_id: str, state: ObjectStore) -> list[dict[str, Any]]:
+    """Return the permanent errors recorded for an event."""
+    found = ((item.name, state.read(item.name)) for item in state.list(f"problems/{event_id}/"))
+    return [PROBLEM.read(stored.data, name) for name, stored in found if stored is not None]
 
 
 def _minute(moment: datetime) -> str:
