@@ -7,7 +7,7 @@ LOCKS     := functions/poll_earthquakes functions/export_composites functions/de
 TESTS     := $(ENVS)/tests/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types test-unit test-contract test-e2e test-training test-infra sabotage soak plan deploy destroy smoke bundle models train quiet docs format envs lock clean
+.PHONY: help demo test lint types test-unit test-contract test-e2e test-training test-infra sabotage soak bench plan deploy destroy smoke bundle models train quiet docs format envs lock clean
 .DELETE_ON_ERROR:
 export GRPC_VERBOSITY ?= ERROR
 export TF_CPP_MIN_LOG_LEVEL ?= 2
@@ -101,6 +101,9 @@ sabotage: $(ENVS)/tests/.done $(LOCAL_ENVS) $(BUNDLES) build/messages/.done buil
 	@$(TESTS)/python -m tests.sabotage
 
 soak: sabotage quiet ## the long campaigns: sabotage, and false alarms over all pseudo-dates
+
+bench: $(foreach e,tests serving training,$(ENVS)/$(e)/.done) build/messages/.done build/models/.done ## how fast and how small the scan is beside the notebook's way; writes build/bench.json
+	@$(TESTS)/python -m tests.bench
 
 # --- the cloud: make deploy PROJECT=... REGION=... [ENVIRONMENT=prod] --------------------------------------------------
 ENVIRONMENT ?= dev

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from training.bench_tile import necessary_flop
 from training.shared_convolutions import SharedConvolutions
 from training.tests.numpy_network import random_model, scores
 
@@ -25,9 +24,3 @@ def test_two_bands_without_standardisation(variant, is_rising):
 
 def weights(model):
     return zip(model.weights, model.get_weights(), strict=True)
-
-
-def test_necessary_operations_are_those_counted_by_hand():
-    assert necessary_flop(64, 4, "published") / 1e6 == pytest.approx(50.3, abs=0.05)
-    assert necessary_flop(64, 4, "paper") / 1e6 == pytest.approx(58.7, abs=0.05)
-    assert necessary_flop(32, 4, "published") / 1e6 == pytest.approx(14.1, abs=0.05)
