@@ -33,14 +33,10 @@ class PublishedWeights:
     size: int
 
 
-# Released SAR-LRA tool: 60 days before, 12 after, VV and VH, raw dB, pixels of 10 m in EPSG:4326.
+# Released SAR-LRA tool: 60 days before, 12 after, VV and VH, raw dB, pixels of 10 m in EPSG:4326. `training` reads the file, too.
 KNOWN: Mapping[str, PublishedWeights] = {
-    "2083bfa5ec756d3cc22d8802224fff0f46a5e40b79318e93fa742f044667dcfd": PublishedWeights(
-        name="vv_vh_descending_60_12", filters=64, size=25_516_560
-    ),
-    "ba0599c713a69eb477b3ff540d008246b5b758a8bb9b14e3fc4d97f24f0ff21c": PublishedWeights(
-        name="vv_vh_ascending_60_12", filters=32, size=6_412_304
-    ),
+    sha256: PublishedWeights(**facts)
+    for sha256, facts in json.loads(Path(__file__).with_name("published_weights.json").read_text("utf-8")).items()
 }
 
 

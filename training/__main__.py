@@ -14,6 +14,10 @@ COMMANDS = {
         "training.evaluate:evaluate_command",
         "Score a model folder again on the test part and unseen events.",
     ),
+    "import-weights": (
+        "training.weights.importing:import_weights_command",
+        "Make a model folder of a weights file of Keras 2, such as the released ones.",
+    ),
     "export": ("training.export:export_command", "Write SavedModels for TensorFlow Serving."),
 }
 """Name -> (module:command, what `--help` says of it). Importing TensorFlow takes seconds: `list` and `--help` go without."""

@@ -1,0 +1,1 @@
+"""Weights that others trained: reading their files, telling which network they are of, making served models of them."""
