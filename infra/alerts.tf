@@ -94,6 +94,16 @@ locals {
       for_s      = 0
       missing    = "EVALUATION_MISSING_DATA_INACTIVE"
     }
+    unreadable-document = {
+      severity   = "CRITICAL"
+      says       = "A stored document is of a later release or damaged: what it is about waits, unchanged."
+      series     = local.counted["documents_unreadable"]
+      comparison = "COMPARISON_GT"
+      threshold  = 0
+      period_s   = 300
+      for_s      = 0
+      missing    = "EVALUATION_MISSING_DATA_INACTIVE"
+    }
     export-failures = {
       severity   = "ERROR"
       says       = "A composite will not be made: Earth Engine refused it, or ended all its exports without success."

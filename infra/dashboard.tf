@@ -12,7 +12,7 @@ locals {
     { title = "Cells scored; maps written", series = [local.counted["cells_scored"], local.counted["detections_written"]] },
     { title = "Products asked for again", series = [local.counted["redrives"]] },
     { title = "Model server: 95th percentile (ms)", series = [local.alerts["model-server-latency"].series] },
-    { title = "Transient errors", series = [local.counted["transient_errors"]] },
+    { title = "Transient errors; unreadable documents", series = [local.counted["transient_errors"], local.counted["documents_unreadable"]] },
     { title = "Permanent errors; malformed messages", series = [local.counted["permanent_errors"], local.counted["malformed_messages"]] },
   ]
 }

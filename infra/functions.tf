@@ -4,7 +4,10 @@ locals {
   dead_letters = join(",", [for topic, dead in local.topology.dead_letters : "${topic}=${dead}"])
 
   environment = {
-    poll_earthquakes = { for name, value in { FEED_URL = var.feed_url } : name => value if value != null }
+    poll_earthquakes = merge(
+      { RULE = var.rule },
+      { for name, value in { FEED_URL = var.feed_url } : name => value if value != null },
+    )
     export_composites = {
       DATA_NOTICE          = var.data_notice
       EECU_HOURS_PER_DAY   = tostring(var.eecu_hours_per_day)

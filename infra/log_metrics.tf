@@ -81,6 +81,11 @@ locals {
       filter = "jsonPayload.message=\"permanent error\""
       labels = ["code"]
     }
+    documents_unreadable = {
+      what   = "Stored documents that were met and could not be read"
+      filter = "jsonPayload.code=(\"newer_document\" OR \"damaged_document\")"
+      labels = ["code"]
+    }
     malformed_messages = {
       what   = "Messages put on a dead-letter topic by the functions themselves"
       filter = "jsonPayload.message=\"malformed message\""

@@ -1,13 +1,16 @@
 """Reads a Terraform plan for what would lose messages or data, before anyone says yes to it.
 
-A subscription that is deleted takes its backlog with it, whether its name, its filter or its topic changed. So a plan may delete one
-only once it is empty; until then it stays as `retiring_subscriptions` and goes on pushing. Buckets that hold state and results are
-never replaced.
+A subscription that is deleted takes its backlog with it. So a plan may delete one only once it is empty; until then it stays as
+`retiring_subscriptions` and goes on pushing. A filter or topic never changes under the same name: Pub/Sub refuses that, the replacement
+that Terraform plans instead cannot be made beside the old one, and made after it, it misses what is published in between. Buckets
+that hold state and results are never replaced.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
+IMMUTABLE = ("filter", "topic", "enable_message_ordering")  # of a subscription, once it is created
 KEPT_BUCKETS = ("composites", "models", "results", "state")
 
 
@@ -19,16 +22,23 @@ def losses(plan: Mapping[str, Any], backlog: Callable[[str], int]) -> list[str]:
         backlog: how many undelivered messages a subscription holds, by its name; -1 where that is not known.
     """
     found = []
-    for change in _deletions(plan):
+    for change in plan.get("resource_changes", []):
+        if change["mode"] != "managed" or not {"delete", "update"} & set(change["change"]["actions"]):
+            continue
         before = change["change"]["before"]
-        if change["type"] == "google_pubsub_subscription":
-            name = before["name"]
-            held = backlog(name)
-            if held:
+        if change["type"] == "google_pubsub_subscription" and (changed := _changed_under_its_name(change["change"])):
+            found.append(
+                f"subscription {before['name']} would get another {' and '.join(changed)} under the same name, which Pub/Sub refuses. "
+                f"Give the new one a name of its own in topology.json, and keep this one until it is empty: {_retiring(before)}"
+            )
+        elif "delete" not in change["change"]["actions"]:
+            continue
+        elif change["type"] == "google_pubsub_subscription":
+            if held := backlog(before["name"]):
                 count = "an unknown number of" if held < 0 else str(held)
                 found.append(
-                    f"subscription {name} would be deleted with {count} undelivered messages. Keep it until it is empty: "
-                    f'retiring_subscriptions = {{ "{name}" = {{ topic = "{before["topic"].rsplit("/", 1)[-1]}", function = ... }} }}'
+                    f"subscription {before['name']} would be deleted with {count} undelivered messages. "
+                    f"Keep it until it is empty: {_retiring(before)}"
                 )
         elif change["type"] == "google_pubsub_topic":
             found.append(
@@ -43,8 +53,18 @@ def losses(plan: Mapping[str, Any], backlog: Callable[[str], int]) -> list[str]:
     return found
 
 
-def _deletions(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield changes that delete what is there: also replacements, in either order."""
-    for change in plan.get("resource_changes", []):
-        if change["mode"] == "managed" and "delete" in change["change"]["actions"]:
-            yield change
+def _changed_under_its_name(change: Mapping[str, Any]) -> list[str]:
+    """Return which unchangeable fields a subscription that keeps its name would change; a planned replacement is one."""
+    before, after = change["before"], change.get("after")
+    if after is None or after.get("name", before["name"]) != before["name"]:
+        return []
+    changed = [field for field in IMMUTABLE if field in after and (before.get(field) or "") != (after[field] or "")]
+    return changed or (["form"] if "delete" in change["actions"] else [])
+
+
+def _retiring(before: Mapping[str, Any]) -> str:
+    """Return the setting that keeps a subscription as it is."""
+    kept = f'topic = "{before["topic"].rsplit("/", 1)[-1]}", function = ...'
+    if before.get("filter"):
+        kept += f", filter = {json.dumps(before['filter'])}"
+    return f'retiring_subscriptions = {{ "{before["name"]}" = {{ {kept} }} }}'

@@ -35,12 +35,23 @@ variable "bundle_folder" {
   description = "Folder with the functions' zips; build/bundles of the repository where null."
   type        = string
   default     = null
+
+  validation {
+    condition     = var.bundle_folder == null || try(length(fileset(coalesce(var.bundle_folder, "."), "*.zip")) > 0, false)
+    error_message = "bundle_folder must hold the functions' zips; run `make bundle`."
+  }
 }
 
 variable "data_notice" {
   description = "Sentence copied into every product, such as a test system's EXERCISE; empty for none."
   type        = string
   default     = ""
+  nullable    = false
+
+  validation {
+    condition     = length(var.data_notice) <= 300 && !strcontains(var.data_notice, "\n")
+    error_message = "data_notice must be one line of at most 300 characters: it is drawn into every picture."
+  }
 }
 
 variable "earth_engine_project_role" {
@@ -58,6 +69,7 @@ variable "eecu_hours_per_day" {
   description = "Earth Engine compute time, in EECU hours, that all exports started on one day may use; an alert opens at 80 % of it."
   type        = number
   default     = 500
+  nullable    = false
 
   validation {
     condition     = var.eecu_hours_per_day > 0
@@ -69,6 +81,7 @@ variable "eecu_hours_per_event" {
   description = "Earth Engine compute time, in EECU hours, that the exports of one event may use; later ones wait for a person."
   type        = number
   default     = 200
+  nullable    = false
 
   validation {
     condition     = var.eecu_hours_per_event > 0
@@ -108,12 +121,22 @@ variable "labels" {
   description = "Labels of everything that has labels."
   type        = map(string)
   default     = {}
+
+  validation {
+    condition     = alltrue([for key, value in var.labels : can(regex("^[a-z][a-z0-9_-]{0,62}$", key)) && can(regex("^[a-z0-9_-]{0,63}$", value))])
+    error_message = "Labels have keys and values of a-z, 0-9, dash and underscore, 63 at most; a key starts with a letter."
+  }
 }
 
 variable "model_folder" {
   description = "Folder with SavedModels, NAME/VERSION/card.json; build/models of the repository where null. It must be what the image was made of."
   type        = string
   default     = null
+
+  validation {
+    condition     = var.model_folder == null || var.model_folder != ""
+    error_message = "model_folder must not be empty; null for build/models."
+  }
 }
 
 variable "model_server" {
@@ -158,6 +181,7 @@ variable "public_results" {
   description = "Whether anyone may read the results bucket."
   type        = bool
   default     = false
+  nullable    = false
 }
 
 variable "region" {
@@ -182,8 +206,9 @@ variable "result_readers" {
 }
 
 variable "retiring_subscriptions" {
-  description = "Former subscriptions that still push what they hold, until they are empty: topic and function, by name. See README.md, Upgrades."
+  description = "Former subscriptions that still push what they hold, until they are empty: topic, function and filter as they were, by name. See README.md, Upgrades."
   type = map(object({
+    filter   = optional(string, "")
     function = string
     topic    = string
   }))
@@ -195,10 +220,23 @@ variable "retiring_subscriptions" {
   }
 }
 
+variable "rule" {
+  description = "Which earthquakes are taken: default, or sensitive (smaller and deeper ones too)."
+  type        = string
+  default     = "default"
+  nullable    = false
+
+  validation {
+    condition     = contains(["default", "sensitive"], var.rule)
+    error_message = "rule must be default or sensitive."
+  }
+}
+
 variable "shard_days" {
   description = "Days for which composites' shards are kept; a stage can be scored anew so long."
   type        = number
   default     = 180
+  nullable    = false
 
   validation {
     condition     = var.shard_days >= 90
@@ -210,6 +248,7 @@ variable "stages" {
   description = "Ladder of stages, comma separated."
   type        = string
   default     = "60-12,60-24,60-48,60-60"
+  nullable    = false
 
   validation {
     condition     = can(regex("^[0-9]{1,3}-[0-9]{1,3}(,[0-9]{1,3}-[0-9]{1,3})*$", var.stages))

@@ -32,6 +32,13 @@ def test_every_code_in_an_alert_is_an_errors() -> None:
     assert set(codes) <= {error.code for error in catalogue()}
 
 
+def test_every_code_that_a_metric_counts_is_an_errors() -> None:
+    counted = re.findall(r"jsonPayload\.code=\((.*?)\)", METRICS)
+    codes = {code for group in counted for code in re.findall(r'\\"(\w+)\\"', group)}
+    assert codes == {"newer_document", "damaged_document"}
+    assert codes <= {error.code for error in catalogue()}
+
+
 def test_the_feeds_error_is_named_as_in_the_code() -> None:
     assert '\\"FeedUnavailable\\"' in METRICS
     assert "FeedUnavailable" in {error.__name__ for error in catalogue()}

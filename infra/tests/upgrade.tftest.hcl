@@ -33,6 +33,14 @@ variables {
   bundle_folder = "tests/bundles"
   model_folder  = "tests/models"
 
+  # Behind every setting of a function a value that is not its default.
+  data_notice          = "EXERCISE"
+  eecu_hours_per_day   = 11
+  eecu_hours_per_event = 7
+  feed_url             = "https://earthquake.usgs.gov/earthquakes/feed/v1.0/summary/2.5_week.geojson"
+  rule                 = "sensitive"
+  stages               = "60-12"
+
   model_server = {
     image = "europe-west1-docker.pkg.dev/quakeslide-test/quakeslide/serving@sha256:0000000000000000000000000000000000000000000000000000000000000000"
   }
@@ -72,5 +80,44 @@ run "kept" {
   assert {
     condition     = contains(keys(module.function["export_composites"].subscriptions), "watches-old")
     error_message = "A retiring subscription is gone, and with it what it held."
+  }
+}
+
+# A filter cannot be changed: with Google's own provider the plan is a replacement, which the mock must be told.
+run "filter_changed" {
+  command = plan
+
+  plan_options {
+    replace = [module.function["export_composites"].google_pubsub_subscription.push["watches-old"]]
+  }
+
+  variables {
+    retiring_subscriptions = { watches-old = { topic = "watches", function = "export_composites", filter = "attributes.kind = \"watch\"" } }
+  }
+}
+
+# The same change as a mock, or a provider that does not know better, plans it.
+run "filter_changed_in_place" {
+  command = plan
+
+  variables {
+    retiring_subscriptions = { watches-old = { topic = "watches", function = "export_composites", filter = "attributes.kind = \"watch\"" } }
+  }
+}
+
+# The way that loses nothing: the new filter under a new name beside the old one.
+run "filter_under_a_new_name" {
+  command = plan
+
+  variables {
+    retiring_subscriptions = {
+      watches-old = { topic = "watches", function = "export_composites" }
+      watches-new = { topic = "watches", function = "export_composites", filter = "attributes.kind = \"watch\"" }
+    }
+  }
+
+  assert {
+    condition     = length(setsubtract(["watches-old", "watches-new"], keys(module.function["export_composites"].subscriptions))) == 0
+    error_message = "Both must push until the old one is empty."
   }
 }

@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,14 @@ def terraform(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=280)
 
 
+def is_there() -> bool:
+    return shutil.which(TERRAFORM, path=os.environ["PATH"]) is not None or (ROOT / TERRAFORM).exists()
+
+
 @pytest.fixture(scope="module")
 def able() -> None:
     """Skips where there is no terraform, or none that can have the provider; an invalid configuration fails."""
-    if shutil.which(TERRAFORM, path=os.environ["PATH"]) is None and not (ROOT / TERRAFORM).exists():
+    if not is_there():
         pytest.skip(f"NOTHING of Terraform was checked: {TERRAFORM} is not on this machine (set TERRAFORM=)")
     answer = terraform("validate", "-no-color")
     if answer.returncode:
@@ -158,21 +162,41 @@ def test_functions_are_the_same(plan: dict[str, Any], name: str) -> None:
     assert not item["event_trigger"]
 
 
+KINDS: dict[str, type[settings.Settings]] = {
+    "poll_earthquakes": settings.PollSettings,
+    "export_composites": settings.ExportSettings,
+    "detect_landslides": settings.DetectSettings,
+}
+
+
+def environment_of(state: dict[str, Any], name: str) -> dict[str, str]:
+    """Return the settings of a function as deployed."""
+    functions = [i["values"] for i in resources(state) if i["type"] == "google_cloudfunctions2_function"]
+    item = next(item for item in functions if item["build_config"][0]["entry_point"] == name)
+    environment: dict[str, str] = item["service_config"][0]["environment_variables"]
+    return environment
+
+
 @pytest.mark.parametrize("name", TOPOLOGY["functions"])
 def test_functions_get_every_setting_that_has_no_default(upgrade: dict[str, dict[str, Any]], name: str) -> None:
     """The deployed settings are read by the function's own class, and no name is given that it does not know."""
-    kind = {
-        "poll_earthquakes": settings.PollSettings,
-        "export_composites": settings.ExportSettings,
-        "detect_landslides": settings.DetectSettings,
-    }[name]
-    functions = [i["values"] for i in resources(upgrade["before"]) if i["type"] == "google_cloudfunctions2_function"]
-    item = next(item for item in functions if item["build_config"][0]["entry_point"] == name)
-    environment = item["service_config"][0]["environment_variables"]
+    kind = KINDS[name]
+    environment = environment_of(upgrade["before"], name)
     read = kind.from_env(environment)
     assert set(environment) <= {item.metadata["env"] for item in fields(kind)}
     for topic, dead in TOPOLOGY["dead_letters"].items():
         assert read.dead_letter_topic(topic) == dead
+
+
+@pytest.mark.parametrize("name", TOPOLOGY["functions"])
+def test_every_setting_that_is_set_reaches_its_function(upgrade: dict[str, dict[str, Any]], name: str) -> None:
+    """The run gives every variable behind a setting a value that is not the default (see NOT_DEPLOYED in test_variables.py)."""
+    kind = KINDS[name]
+    read = kind.from_env(environment_of(upgrade["before"], name))
+    at_default = {
+        i.metadata["env"] for i in fields(kind) if i.default is not MISSING and getattr(read, i.name) == i.default
+    }
+    assert at_default <= {"EARTH_ENGINE_URL", "SHARD_PX"}
 
 
 @pytest.mark.parametrize("name", TOPOLOGY["schedules"])
@@ -212,6 +236,35 @@ def test_an_unknown_backlog_counts_as_one(upgrade: dict[str, dict[str, Any]]) ->
 
 def test_an_empty_subscription_may_go(upgrade: dict[str, dict[str, Any]]) -> None:
     assert losses(upgrade["dropped"], lambda name: 0) == []
+
+
+@pytest.mark.parametrize("run", ["filter_changed", "filter_changed_in_place"])
+@pytest.mark.parametrize("held", [-1, 0, 3])
+def test_a_changed_filter_is_refused_whatever_is_held(upgrade: dict[str, dict[str, Any]], run: str, held: int) -> None:
+    """Also of an empty one: what is published between its end and the new one's beginning would reach neither."""
+    (line,) = losses(upgrade[run], lambda name: held)
+    assert "subscription watches-old would get another filter under the same name" in line
+    assert 'retiring_subscriptions = { "watches-old" = { topic = "' in line
+
+
+def test_a_replacement_is_made_before_the_old_one_goes(upgrade: dict[str, dict[str, Any]]) -> None:
+    """So Google refuses the second of the same name before Terraform deletes the first, should the guard be passed by."""
+    (change,) = [
+        c["change"]
+        for c in upgrade["filter_changed"]["resource_changes"]
+        if "watches-old" in c["address"] and "delete" in c["change"]["actions"]
+    ]
+    assert change["actions"] == ["create", "delete"]
+
+
+def test_a_new_filter_under_a_new_name_touches_nothing_old(upgrade: dict[str, dict[str, Any]]) -> None:
+    plan = upgrade["filter_under_a_new_name"]
+    assert losses(plan, lambda name: 3) == []
+    new = {
+        i["name"]: i["filter"] for i in planned(plan, "google_pubsub_subscription") if i["name"].startswith("watches-")
+    }
+    assert new["watches-new"] == 'attributes.kind = "watch"'
+    assert not new["watches-old"]
 
 
 def test_a_retiring_subscription_is_not_touched(upgrade: dict[str, dict[str, Any]]) -> None:

@@ -10,14 +10,56 @@ variable "billing_account" {
   default     = null
 }
 
+variable "eecu_hours_per_day" {
+  description = "Earth Engine compute time, in EECU hours, that all exports started on one day may use; an alert opens at 80 % of it."
+  type        = number
+  default     = null # the system's own default
+}
+
+variable "eecu_hours_per_event" {
+  description = "Earth Engine compute time, in EECU hours, that the exports of one event may use; later ones wait for a person."
+  type        = number
+  default     = null # the system's own default
+}
+
+variable "feed_url" {
+  description = "USGS summary feed, one magnitude step below the threshold; the function's default where null."
+  type        = string
+  default     = null # the system's own default
+}
+
+variable "kms_key" {
+  description = "Key in the same region that encrypts buckets, topics, functions and model server; Google's own where null."
+  type        = string
+  default     = null # the system's own default
+}
+
 variable "model_server_image" {
   description = "TensorFlow Serving image with the project's models, by digest; `make deploy` builds it and fills this in."
   type        = string
 }
 
+variable "model_server_size" {
+  description = "CPUs, GiB, GPU or null, and instances of the model server."
+  type = object({
+    cpu           = optional(number, 4)
+    gpu           = optional(string)
+    max_instances = optional(number, 2)
+    memory_gb     = optional(number, 4)
+    min_instances = optional(number, 0)
+  })
+  default = {}
+}
+
 variable "project" {
   description = "Project that holds everything."
   type        = string
+}
+
+variable "public_results" {
+  description = "Whether anyone may read the results bucket."
+  type        = bool
+  default     = null # the system's own default
 }
 
 variable "region" {
@@ -34,8 +76,33 @@ variable "result_readers" {
 variable "retiring_subscriptions" {
   description = "Former subscriptions that still push what they hold, until they are empty."
   type = map(object({
+    filter   = optional(string, "")
     function = string
     topic    = string
   }))
   default = {}
+}
+
+variable "rule" {
+  description = "Which earthquakes are taken: default, or sensitive (smaller and deeper ones too)."
+  type        = string
+  default     = null # the system's own default
+}
+
+variable "shard_days" {
+  description = "Days for which composites' shards are kept; a stage can be scored anew so long."
+  type        = number
+  default     = null # the system's own default
+}
+
+variable "stages" {
+  description = "Ladder of stages, comma separated."
+  type        = string
+  default     = null # the system's own default
+}
+
+variable "vpc_connector" {
+  description = "Serverless VPC connector for outgoing traffic, projects/P/locations/L/connectors/C; makes the model server internal. Null for none."
+  type        = string
+  default     = null # the system's own default
 }

@@ -14,16 +14,22 @@ module "quakeslide" {
   region                 = var.region
   alert_emails           = var.alert_emails
   billing_account        = var.billing_account
+  eecu_hours_per_day     = var.eecu_hours_per_day
+  eecu_hours_per_event   = var.eecu_hours_per_event
+  feed_url               = var.feed_url
+  kms_key                = var.kms_key
+  public_results         = var.public_results
   result_readers         = var.result_readers
   retiring_subscriptions = var.retiring_subscriptions
+  rule                   = var.rule
+  shard_days             = var.shard_days
+  stages                 = var.stages
+  vpc_connector          = var.vpc_connector
 
   labels         = { environment = "prod" }
   monthly_budget = 300
 
-  model_server = {
-    image         = var.model_server_image
-    max_instances = 8
-  }
+  model_server = merge(var.model_server_size, { image = var.model_server_image })
 }
 
 output "quakeslide" {

@@ -1,11 +1,21 @@
 variable "build_service_account" {
   description = "Full id of the account that builds the function, projects/P/serviceAccounts/A."
   type        = string
+
+  validation {
+    condition     = var.build_service_account != ""
+    error_message = "build_service_account must not be empty."
+  }
 }
 
 variable "bundle" {
   description = "Path of the function's zip."
   type        = string
+
+  validation {
+    condition     = endswith(var.bundle, ".zip") && fileexists(var.bundle)
+    error_message = "bundle must be a zip that is there; run `make bundle`."
+  }
 }
 
 variable "concurrency" {
@@ -23,16 +33,31 @@ variable "docker_repository" {
   description = "Full id of the repository for the built image; Google's own where null."
   type        = string
   default     = null
+
+  validation {
+    condition     = var.docker_repository == null || var.docker_repository != ""
+    error_message = "docker_repository must not be empty; null for Google's own."
+  }
 }
 
 variable "entry_point" {
   description = "Name of the Python function in main.py."
   type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9_]*$", var.entry_point))
+    error_message = "entry_point must be the name of a Python function."
+  }
 }
 
 variable "environment" {
   description = "Settings. Secrets do not belong here, and the functions have none."
   type        = map(string)
+
+  validation {
+    condition     = alltrue([for name in keys(var.environment) : can(regex("^[A-Z][A-Z0-9_]*$", name)) && !contains(["PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION", "FUNCTION_TARGET"], name)])
+    error_message = "Settings have names of A-Z, 0-9 and underscore, and none of Cloud Run's own."
+  }
 }
 
 variable "ingress" {
@@ -50,12 +75,22 @@ variable "kms_key" {
   description = "Key that encrypts source and image; Google's own where null."
   type        = string
   default     = null
+
+  validation {
+    condition     = var.kms_key == null || can(regex("^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$", var.kms_key))
+    error_message = "kms_key must look like projects/P/locations/L/keyRings/R/cryptoKeys/K."
+  }
 }
 
 variable "labels" {
   description = "Labels of the function."
   type        = map(string)
   default     = {}
+
+  validation {
+    condition     = alltrue([for key, value in var.labels : can(regex("^[a-z][a-z0-9_-]{0,62}$", key)) && can(regex("^[a-z0-9_-]{0,63}$", value))])
+    error_message = "Labels have keys and values of a-z, 0-9, dash and underscore, 63 at most; a key starts with a letter."
+  }
 }
 
 variable "max_instances" {
@@ -91,33 +126,63 @@ variable "name" {
 variable "project" {
   description = "Project that owns the function."
   type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project))
+    error_message = "project must be a project id: 6 to 30 characters of a-z, 0-9 and dash."
+  }
 }
 
 variable "publishes" {
   description = "Full ids of the topics to which the function may publish, by a name known before apply."
   type        = map(string)
   default     = {}
+
+  validation {
+    condition     = alltrue([for id in values(var.publishes) : id != ""])
+    error_message = "publishes must be full ids of topics."
+  }
 }
 
 variable "pubsub_agent" {
   description = "Address of the project's Pub/Sub service agent, which signs pushes and takes undeliverable messages."
   type        = string
+
+  validation {
+    condition     = can(regex("^[^@\\s]+@[^@\\s]+\\.gserviceaccount\\.com$", var.pubsub_agent))
+    error_message = "pubsub_agent must be the address of a service agent, ...gserviceaccount.com."
+  }
 }
 
 variable "reads" {
   description = "Buckets whose objects the function may read and list, by a name known before apply."
   type        = map(string)
   default     = {}
+
+  validation {
+    condition     = alltrue([for bucket in values(var.reads) : can(regex("^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$", bucket))])
+    error_message = "reads must be names of buckets."
+  }
 }
 
 variable "region" {
   description = "Region of the function."
   type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
+    error_message = "region must be a single region such as europe-west1."
+  }
 }
 
 variable "source_bucket" {
   description = "Bucket for the function's zip."
   type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$", var.source_bucket))
+    error_message = "source_bucket must be the name of a bucket."
+  }
 }
 
 variable "subscriptions" {

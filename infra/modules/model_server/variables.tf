@@ -39,24 +39,44 @@ variable "internal_only" {
 variable "invokers" {
   description = "Members that may call the server, by a name known before apply."
   type        = map(string)
+
+  validation {
+    condition     = alltrue([for member in values(var.invokers) : can(regex("^(user|group|serviceAccount|domain|principal|principalSet):.+$", member))])
+    error_message = "invokers must be members such as group:responders@example.org, never everybody."
+  }
 }
 
 variable "kms_key" {
   description = "Key that encrypts the deployed image; Google's own where null."
   type        = string
   default     = null
+
+  validation {
+    condition     = var.kms_key == null || can(regex("^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$", var.kms_key))
+    error_message = "kms_key must look like projects/P/locations/L/keyRings/R/cryptoKeys/K."
+  }
 }
 
 variable "labels" {
   description = "Labels of the service."
   type        = map(string)
   default     = {}
+
+  validation {
+    condition     = alltrue([for key, value in var.labels : can(regex("^[a-z][a-z0-9_-]{0,62}$", key)) && can(regex("^[a-z0-9_-]{0,63}$", value))])
+    error_message = "Labels have keys and values of a-z, 0-9, dash and underscore, 63 at most; a key starts with a letter."
+  }
 }
 
 variable "max_instances" {
   description = "Instances at most."
   type        = number
   default     = 4
+
+  validation {
+    condition     = var.max_instances >= 1 && var.max_instances <= 100
+    error_message = "max_instances must be 1 to 100."
+  }
 }
 
 variable "memory_gb" {
@@ -84,14 +104,29 @@ variable "min_instances" {
 variable "name" {
   description = "Name of the service and of its account."
   type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.name))
+    error_message = "name must have 6 to 30 characters of a-z, 0-9 and dash: a service account is named so too."
+  }
 }
 
 variable "project" {
   description = "Project that owns the service."
   type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project))
+    error_message = "project must be a project id: 6 to 30 characters of a-z, 0-9 and dash."
+  }
 }
 
 variable "region" {
   description = "Region of the service."
   type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
+    error_message = "region must be a single region such as europe-west1."
+  }
 }

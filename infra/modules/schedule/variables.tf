@@ -1,6 +1,11 @@
 variable "description" {
   description = "What the schedule is for."
   type        = string
+
+  validation {
+    condition     = length(var.description) <= 500
+    error_message = "Cloud Scheduler takes descriptions of 500 characters."
+  }
 }
 
 variable "every_s" {
@@ -49,14 +54,29 @@ variable "message" {
 variable "name" {
   description = "Name of the schedule."
   type        = string
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_-]{1,500}$", var.name))
+    error_message = "name must have letters, digits, dash and underscore only."
+  }
 }
 
 variable "project" {
   description = "Project that owns the schedule."
   type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project))
+    error_message = "project must be a project id: 6 to 30 characters of a-z, 0-9 and dash."
+  }
 }
 
 variable "region" {
   description = "Region of the schedule."
   type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
+    error_message = "region must be a single region such as europe-west1."
+  }
 }
