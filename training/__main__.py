@@ -14,6 +14,10 @@ COMMANDS = {
         "training.evaluate:evaluate_command",
         "Score a model folder again on the test part and unseen events.",
     ),
+    "table": (
+        "training.evaluation.tables:table_command",
+        "Print a table of the paper, or draw Figure 2, with our runs beside it.",
+    ),
     "import-weights": (
         "training.weights.importing:import_weights_command",
         "Make a model folder of a weights file of Keras 2, such as the released ones.",

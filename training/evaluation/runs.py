@@ -1,0 +1,74 @@
+"""Finished trainings read back, and the one that may be reported: the best on the validation part.
+
+The paper reports the median and standard deviation over 24 trainings (A1-A3), and for its best models (Table 4) the best test scores:
+choosing by the test part promises too much (T12). Here the validation part chooses, and the test scores of the chosen one are read once.
+"""
+
+import json
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+CONFIG = "config.json"
+METRICS = "metrics.json"
+
+At = Literal["published", "half", "validation"]
+_KEYS: dict[At, str | None] = {"published": None, "half": "at_half", "validation": "at_validation_threshold"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One finished training.
+
+    Attributes:
+        folder: where it lies.
+        experiment: its values, as `config.json` says.
+        evaluation: as `metrics.json` says.
+    """
+
+    folder: Path
+    experiment: dict[str, Any]
+    evaluation: dict[str, Any]
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """Polarisation, pass, stack, network: the row of a table it belongs to."""
+        e = self.experiment
+        return e["polarisation"], e["orbit_pass"], f"{e['pre_days']}-{e['post_days']}", e["network"]
+
+    @property
+    def data(self) -> str:
+        """What it was trained and scored on, such as `simulated`."""
+        return str(self.evaluation["data"])
+
+    def measure(self, part: str, metric: str, at: At) -> float:
+        """Return a measure of a part, as a share of 1, at a threshold."""
+        block = self.evaluation[part]
+        key = _KEYS[at]
+        return float((block if key is None else block[key])[metric])
+
+
+def read_runs(folders: Iterable[Path]) -> list[Run]:
+    """Return all finished trainings at or below some folders, in the order of their names; unfinished ones are passed over."""
+    found = {file.parent for folder in folders for file in folder.rglob(METRICS) if (file.parent / CONFIG).exists()}
+    return [
+        Run(
+            folder=folder,
+            experiment=json.loads((folder / CONFIG).read_text(encoding="utf-8"))["experiment"],
+            evaluation=json.loads((folder / METRICS).read_text(encoding="utf-8"))["evaluation"],
+        )
+        for folder in sorted(found)
+    ]
+
+
+def best_on_validation(runs: Sequence[Run], at: At) -> Run:
+    """Return the training with the best F1 on its validation part, the first of equals."""
+    return max(runs, key=lambda run: run.measure("validation", "f1", at))
+
+
+def median_and_spread(runs: Sequence[Run], metric: str, at: At) -> tuple[float, float | None]:
+    """Return the median of a measure on the test part and its standard deviation (n - 1), None for a single run."""
+    values = [run.measure("test", metric, at) for run in runs]
+    return statistics.median(values), statistics.stdev(values) if len(values) > 1 else None
