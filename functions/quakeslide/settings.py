@@ -105,6 +105,14 @@ class ExportSettings(Settings):
     eecu_hours_per_day: float = setting(
         "EECU_HOURS_PER_DAY", "likewise of all exports started on one day, UTC", default=500.0
     )
+    backscatter: str = setting(
+        "BACKSCATTER",
+        "sigma0, or terrain-flattened gamma0_terrain_volume or gamma0_terrain_surface (Vollrath 2020); published weights expect sigma0",
+        default="sigma0",
+    )
+    mask_buffer_m: int = setting(
+        "MASK_BUFFER_M", "pixels within so many metres of layover or shadow count as such, 0 to 500", default=0
+    )
     data_notice: str = setting("DATA_NOTICE", "sentence copied into every product, such as SIMULATED ...", default="")
 
 

@@ -48,9 +48,9 @@ MUTATIONS = (
     ),
     Mutation(
         name="layover sign: slopes facing away are layover",
-        file=f"{LIBRARY}/adapters/earth_engine/expression.py",
-        old="is_layover = alpha_range.gte(theta)",
-        new="is_layover = alpha_range.multiply(-1).gte(theta)",
+        file=f"{LIBRARY}/adapters/earth_engine/terrain.py",
+        old="is_layover = seen.alpha_range.gte(seen.theta)",
+        new="is_layover = seen.alpha_range.multiply(-1).gte(seen.theta)",
         tests=(
             "tests/contract/test_exporter.py::test_slopes_facing_the_sensor_are_layover_and_those_facing_away_shadow",
         ),

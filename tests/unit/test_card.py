@@ -35,6 +35,10 @@ def test_card_is_read():
     card = read()
     assert (card.name, card.version, card.bands[1], card.fill_db["postVV"]) == (BODY["name"], 3, "postVH", -11.5)
     assert card.platt == (0.9, -1.5)
+    assert (card.backscatter, read(backscatter="gamma0_terrain_volume").backscatter) == (
+        "sigma0",
+        "gamma0_terrain_volume",
+    )
     assert read(calibration=None).platt is None
     assert read(fill_db=[-11.5, -18.0, 0, 0]).fill_db == card.fill_db
 
@@ -51,6 +55,7 @@ def test_card_is_read():
         ("units", "linear"),
         ("window_px", 32),
         ("pixel_geometry", "30m"),
+        ("backscatter", "gamma0"),
         ("fill_db", {"postVV": 0}),
         ("fill_db", [0.0]),
         ("fill_db", {"postVV": None, "postVH": 0, "diffVV": 0, "diffVH": 0}),

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quakeslide.domain.composite import EXPRESSION_VERSION, Composite, bands_of, composite_id, digest
-from quakeslide.domain.lattice import Rectangle
+from quakeslide.domain.lattice import Lattice, Rectangle
 from quakeslide.domain.object_names import SHARD
 from quakeslide.domain.sentinel1 import Polarisation, Stage, Track
+from quakeslide.domain.terrain import Backscatter, Terrain
 from tests.fakes_detector import composite_of
 
 STEPS = st.integers(2, 70)
@@ -139,6 +140,11 @@ def test_id_depends_on_everything_that_changes_pixels():
         replace(plain, lattice=replace(plain.lattice, crs="EPSG:32654")),
         replace(plain, post_start=plain.post_start + timedelta(seconds=1)),
         replace(plain, series="g1"),
+        replace(plain, terrain=Terrain(backscatter=Backscatter.GAMMA0_VOLUME)),
+        replace(plain, terrain=Terrain(backscatter=Backscatter.GAMMA0_SURFACE)),
+        replace(plain, terrain=Terrain(mask_buffer_m=30)),
+        replace(plain, terrain=Terrain(mask_buffer_m=40)),
+        replace(plain, terrain=Terrain(backscatter=Backscatter.GAMMA0_VOLUME, mask_buffer_m=30)),
     ]
     ids = {composite.composite_id for composite in (plain, *others)}
     assert len(ids) == 1 + len(others)
@@ -185,6 +191,18 @@ def test_shard_side_that_earth_engine_cannot_write_is_refused(side):
 def test_empty_stack_is_refused(stack):
     with pytest.raises(ValueError, match="at least one pre-event and one post-event scene"):
         replace(composite_of(), **{stack: ()})
+
+
+@pytest.mark.parametrize("buffer", [-1, 501])
+def test_buffer_beyond_reason_is_refused(buffer):
+    with pytest.raises(ValueError, match="between 0 and 500"):
+        Terrain(mask_buffer_m=buffer)
+
+
+def test_buffer_in_metres_needs_pixels_in_metres():
+    degrees = Lattice(crs="EPSG:4326", origin_x=137.0, origin_y=37.0, pixel=8.983152841195215e-05)
+    with pytest.raises(ValueError, match="pixels in metres"):
+        replace(composite_of(), lattice=degrees, terrain=Terrain(mask_buffer_m=10))
 
 
 def test_bands_in_file_order():

@@ -10,6 +10,7 @@ from quakeslide.documents.manifest import read_manifest, write_manifest
 from quakeslide.domain.composite import Composite
 from quakeslide.domain.lattice import Lattice, Rectangle, box_on_ground, to_lonlat
 from quakeslide.domain.sentinel1 import STAGES_OF_THE_PAPER, OrbitPass, Polarisation, Stage, Track
+from quakeslide.domain.terrain import Backscatter, Terrain
 from quakeslide.errors import LyingManifest
 from tests.fakes_detector import composite_of
 
@@ -58,6 +59,10 @@ def composites(draw: st.DrawFn) -> Composite:
         place=draw(WORDS),
         data_notice=draw(WORDS),
         series=draw(st.sampled_from(["", "g1", "w1", "w12g3"])),
+        terrain=Terrain(
+            backscatter=draw(st.sampled_from(Backscatter)),
+            mask_buffer_m=draw(st.integers(0, 500)) if lattice.crs != "EPSG:4326" else 0,
+        ),
     )
 
 
@@ -106,6 +111,12 @@ def spoilt(**changes):
         ({"series": "../x"}, "is no series"),
         ({"series": None}, "expected string"),
         ({"aoi": None}, "must be a GeoJSON Polygon"),
+        ({"terrain": {"backscatter": "gamma0_terrain_volume", "mask_buffer_m": 0}}, "composite_id is"),
+        ({"terrain": {"backscatter": "sigma0", "mask_buffer_m": 20}}, "composite_id is"),
+        ({"terrain": {"backscatter": "beta0", "mask_buffer_m": 0}}, "'beta0' is not a valid Backscatter"),
+        ({"terrain": {"backscatter": "sigma0", "mask_buffer_m": -1}}, "must lie between 0 and 500"),
+        ({"terrain": {"backscatter": "sigma0", "mask_buffer_m": 0.5}}, "must be a whole number"),
+        ({"terrain": None}, "not subscriptable"),
     ],
 )
 def test_manifest_that_lies_is_refused_with_its_name(changes, reason):

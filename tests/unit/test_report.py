@@ -15,6 +15,7 @@ from quakeslide.domain.judgement import Blind
 from quakeslide.domain.lattice import Lattice, rectangle_for
 from quakeslide.domain.report import block_reasons, detections_geojson, dumps, seen_fraction_of_aoi, window_area_m2
 from quakeslide.domain.rfc7946 import lonlat_polygons
+from quakeslide.domain.terrain import Backscatter, Terrain
 from tests import fakes_products as made
 
 
@@ -117,6 +118,16 @@ def test_a_model_of_another_stage_and_pixel_is_said():
     document = detections_geojson(made.judge(composite, made.cells_of(composite), card))
     assert document["stack_mismatch"] is True
     assert document["pixel_geometry_mismatch"] is True
+
+
+@pytest.mark.parametrize("trained_on", list(Backscatter))
+@pytest.mark.parametrize("exported", list(Backscatter))
+def test_a_model_of_another_backscatter_is_said(trained_on, exported):
+    composite = replace(made.composite_of(), terrain=Terrain(backscatter=exported, mask_buffer_m=30))
+    card = replace(made.CARD, backscatter=trained_on)
+    document = detections_geojson(made.judge(composite, made.cells_of(composite), card))
+    assert (document["backscatter"], document["mask_buffer_m"]) == (exported, 30)
+    assert document["backscatter_mismatch"] is (trained_on != exported)
 
 
 def test_cautions_follow_what_the_composite_shows():

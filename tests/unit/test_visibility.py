@@ -50,6 +50,15 @@ def test_a_block_is_blind_only_when_more_than_half_is(extra, reason):
     assert seen(bands).blocks.tolist() == [[reason if is_blind else 0, 0], [0, 0]]
 
 
+def test_missing_pixels_in_layover_are_layover_where_a_pass_saw_them():
+    """Terrain-flattened backscatter is missing there."""
+    bands = bands_of(64, 64)
+    bands["geometry"][:, :32] = 1
+    bands["postVV"][:, :32] = np.nan
+    bands["nPost"][32:, :32] = 0
+    assert seen(bands).blocks.tolist() == [[Blind.LAYOVER, 0], [Blind.NO_PASS, 0]]
+
+
 def test_unknown_geometry_counts_as_seen():
     bands = bands_of(64, 64)
     bands["geometry"][:] = 3

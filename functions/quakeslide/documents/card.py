@@ -10,6 +10,7 @@ from quakeslide.domain.composite import MODEL_BANDS
 from quakeslide.domain.lattice import WINDOW_PX
 from quakeslide.domain.model_card import ModelCard
 from quakeslide.domain.sentinel1 import Polarisation, Stage
+from quakeslide.domain.terrain import Backscatter
 from quakeslide.errors import UnusableModelCard
 
 NAME = re.compile(r"(vv_vh|vv)_(ascending|descending)_(\d{1,3})_(\d{1,3})")
@@ -70,6 +71,7 @@ def _card(body: Mapping[str, Any]) -> ModelCard:
         variant=body["variant"],
         sha256=body["sha256"],
         data_notice=body["data_notice"],
+        backscatter=Backscatter(body.get("backscatter", "sigma0")),
     )
 
 

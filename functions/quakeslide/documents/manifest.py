@@ -4,15 +4,24 @@ import json
 
 from shapely.geometry import mapping
 
-from quakeslide.documents.version import Kind
+from quakeslide.documents.version import Body, Kind
 from quakeslide.domain.composite import MISSING, Composite
 from quakeslide.domain.lattice import Lattice, Rectangle
 from quakeslide.domain.object_names import checked_event_id
 from quakeslide.domain.sentinel1 import OrbitPass, Polarisation, Stage, Track
+from quakeslide.domain.terrain import PLAIN, Backscatter, Terrain
 from quakeslide.errors import DamagedDocument, LyingManifest
 from quakeslide.messages import area, instant
 
-MANIFEST = Kind(name="a manifest")
+PLAIN_TERRAIN = {"backscatter": PLAIN.backscatter.value, "mask_buffer_m": PLAIN.mask_buffer_m}
+
+
+def with_terrain(body: Body) -> Body:
+    """The first release knew no treatment of terrain."""
+    return body | {"terrain": PLAIN_TERRAIN}
+
+
+MANIFEST = Kind(name="a manifest", version=2, migrations={1: with_terrain})
 
 
 def write_manifest(composite: Composite) -> bytes:
@@ -50,6 +59,10 @@ def write_manifest(composite: Composite) -> bytes:
         "aoi_source": composite.aoi_source,
         "data_notice": composite.data_notice,
         "series": composite.series,
+        "terrain": {
+            "backscatter": composite.terrain.backscatter.value,
+            "mask_buffer_m": composite.terrain.mask_buffer_m,
+        },
     }
     return json.dumps(MANIFEST.stamped(document), sort_keys=True, indent=1, allow_nan=False).encode()
 
@@ -85,6 +98,7 @@ def read_manifest(data: bytes, name: str) -> Composite:
             place=body["place"],
             data_notice=body["data_notice"],
             series=body["series"],
+            terrain=_terrain(body["terrain"]),
         )
         claims = {
             "composite_id": (body["composite_id"], composite.composite_id),
@@ -105,3 +119,10 @@ def read_manifest(data: bytes, name: str) -> Composite:
     if shards != expected:
         raise LyingManifest(f"{name}: shards is {shards!r}, but the rest of the manifest gives {expected!r}")
     return composite
+
+
+def _terrain(body: Body) -> Terrain:
+    buffer = body["mask_buffer_m"]
+    if not isinstance(buffer, int) or isinstance(buffer, bool):
+        raise TypeError(f"mask_buffer_m is {buffer!r}, but must be a whole number")
+    return Terrain(backscatter=Backscatter(body["backscatter"]), mask_buffer_m=buffer)

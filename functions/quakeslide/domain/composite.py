@@ -18,10 +18,12 @@ from shapely.geometry.base import BaseGeometry
 from quakeslide.domain import object_names
 from quakeslide.domain.lattice import STRIDE_PX, WINDOW_PX, Lattice, Rectangle, cut_for
 from quakeslide.domain.sentinel1 import Polarisation, Stage, Track
+from quakeslide.domain.terrain import PLAIN, Terrain
 
 EXPRESSION_VERSION = 1  # rises whenever the meaning of the exported bands changes
 MISSING = -9999.0  # inside Earth Engine and in the GeoTIFF; NaN from the reader on. Never 0: 0 dB is a value
 MAX_SHARD_PX = 2048
+GEOGRAPHIC = "EPSG:4326"  # the one lattice in degrees, for parity with the published tool
 
 MODEL_BANDS = {
     Polarisation.VV: ("postVV", "diffVV"),
@@ -52,6 +54,7 @@ def composite_id(
     post_start: datetime,
     series: str = "",
     cut: str = "",
+    terrain: Terrain = PLAIN,
 ) -> str:
     """Name a composite by what it is about; the same inputs give the same id in any process, at any time.
 
@@ -60,8 +63,8 @@ def composite_id(
     grid = [lattice.crs, lattice.origin_x, lattice.origin_y, lattice.pixel]
     box = [rectangle.row, rectangle.col, rectangle.height, rectangle.width]
     start = post_start.isoformat()
-    # growths may share a rectangle, later times everything but the split; a cut changes pixels
-    further = [part for part in (series, cut) if part]
+    # growths may share a rectangle, later times everything but the split; a cut and the treatment of terrain change pixels
+    further = [part for part in (series, cut, *terrain.parts) if part]
     return digest(str(track), str(stage), sorted(scene_ids), grid, box, start, EXPRESSION_VERSION, *further)
 
 
@@ -138,6 +141,7 @@ class Composite:
         data_notice: copied into every product, `SIMULATED ...` in the demo.
         series: composites of one series supersede one another; empty for the event's first area and time, `g1` for a growth of
             the area, `w1` for a later start of the post-event stack, `w1g1` for both.
+        terrain: what backscatter the bands hold, and how wide layover and shadow are drawn.
     """
 
     event_id: str
@@ -157,6 +161,7 @@ class Composite:
     place: str
     data_notice: str
     series: str = ""
+    terrain: Terrain = PLAIN
 
     def __post_init__(self) -> None:
         if not object_names.SERIES.fullmatch(self.series):
@@ -165,6 +170,8 @@ class Composite:
             raise ValueError(f"shard size {self.shard_px} px is no multiple of 256 up to {MAX_SHARD_PX}")
         if not self.pre_scenes or not self.post_scenes:
             raise ValueError("a composite needs at least one pre-event and one post-event scene")
+        if self.terrain.mask_buffer_m and self.lattice.crs == GEOGRAPHIC:
+            raise ValueError(f"a mask buffer in metres needs pixels in metres, not {GEOGRAPHIC}")
 
     @property
     def composite_id(self) -> str:
@@ -178,6 +185,7 @@ class Composite:
             post_start=self.post_start,
             series=self.series,
             cut=_cut(self.aoi, self.lattice, self.rectangle),
+            terrain=self.terrain,
         )
 
     @property

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from quakeslide.domain.sentinel1 import OrbitPass, Polarisation, Stage
+from quakeslide.domain.terrain import Backscatter
 
 
 def model_name(polarisation: Polarisation, orbit_pass: OrbitPass, stage: Stage) -> str:
@@ -21,6 +22,7 @@ class ModelCard:
         bands: in the order of the last axis.
         fill_db: what a missing pixel is given, by band, dB.
         pixel_geometry: `utm_10m` or `epsg4326_10m`, the pixels it was trained on.
+        backscatter: what the bands it was trained on hold, `sigma0` where the card does not say.
         threshold: a window scoring above it is a candidate.
         platt: (a, b) of the calibrated probability sigmoid(a * logit(score) + b), or None without calibration.
         variant: `published` or `paper`.
@@ -38,6 +40,7 @@ class ModelCard:
     variant: str
     sha256: str
     data_notice: str
+    backscatter: Backscatter = Backscatter.SIGMA0
 
     def probability(self, score: float) -> float | None:
         """Return the calibrated probability of a score in [0, 1], or None where the card has no calibration (Platt 1999)."""

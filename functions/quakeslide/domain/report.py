@@ -13,6 +13,7 @@ from pyproj import Geod
 from shapely.geometry.base import BaseGeometry
 
 from quakeslide import __version__
+from quakeslide.domain.composite import GEOGRAPHIC
 from quakeslide.domain.judgement import THUMB_PX, Blind, Judgement
 from quakeslide.domain.lattice import STRIDE_PX, WINDOW_PX, Lattice, Rectangle, box_on_ground, to_crs
 from quakeslide.domain.rfc7946 import collection, dumps, feature, lonlat_polygons, number
@@ -73,7 +74,7 @@ def collection_members(judgement: Judgement) -> dict[str, Any]:
     composite, card = judgement.composite, judgement.card
     scored = judgement.in_aoi & np.isfinite(judgement.cells.scores)
     stage_of_card = "-".join(card.name.split("_")[-2:])
-    geometry = "epsg4326_10m" if composite.lattice.crs == "EPSG:4326" else "utm_10m"
+    geometry = "epsg4326_10m" if composite.lattice.crs == GEOGRAPHIC else "utm_10m"
     return {
         "event_id": composite.event_id,
         "title": title(judgement),
@@ -100,6 +101,9 @@ def collection_members(judgement: Judgement) -> dict[str, Any]:
         "weak_pre": composite.weak_pre,
         "stack_mismatch": stage_of_card != str(composite.stage),
         "pixel_geometry_mismatch": card.pixel_geometry != geometry,
+        "backscatter": composite.terrain.backscatter.value,
+        "backscatter_mismatch": card.backscatter is not composite.terrain.backscatter,
+        "mask_buffer_m": composite.terrain.mask_buffer_m,
         "scenes": {"pre": list(composite.pre_scenes), "post": list(composite.post_scenes)},
         "aoi_source": composite.aoi_source,
         "model": {"name": card.name, "version": card.version, "sha256": card.sha256, "variant": card.variant},

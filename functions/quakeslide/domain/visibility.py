@@ -60,15 +60,16 @@ def looks_linear(post_db: Float32) -> bool:
 def blind_blocks(bands: Bands, has_data: NDArray[np.bool_], geometry: Float32) -> NDArray[np.uint8]:
     """Return uint8 [H / 32, W / 32]: a block is blind where more than half of its pixels cannot be judged, for the commonest reason.
 
-    Missing pixels are NO_PASS where no data-take lies on one side of the earthquake, else NO_DATA; pixels with data are blind in
-    layover and shadow.
+    Missing pixels are NO_PASS where no data-take lies on one side of the earthquake, else NO_DATA; pixels that were passed over are
+    blind in layover and shadow, where terrain-flattened backscatter is missing.
     """
     reason = np.where(has_data, Blind.SEEN, Blind.NO_DATA).astype(np.uint8)
     for count in ("nPre", "nPost"):
         if count in bands:
             reason[~has_data & ~(bands[count] > 0)] = Blind.NO_PASS
-    reason[has_data & (geometry == LAYOVER)] = Blind.LAYOVER
-    reason[has_data & (geometry == SHADOW)] = Blind.SHADOW
+    is_passed = reason != Blind.NO_PASS
+    reason[is_passed & (geometry == LAYOVER)] = Blind.LAYOVER
+    reason[is_passed & (geometry == SHADOW)] = Blind.SHADOW
     counts = np.stack([tiles(reason == blind, STRIDE_PX).sum(axis=2) for blind in Blind])
     commonest = counts[1:].argmax(axis=0) + 1
     too_many = counts[1:].sum(axis=0) * 2 > STRIDE_PX**2

@@ -8,14 +8,9 @@ from typing import Any
 import ee
 
 from quakeslide.adapters.earth_engine.archive import described, scene_of
-from quakeslide.adapters.earth_engine.expression import (
-    Stacks,
-    composite_image,
-    grid,
-    height_tiles,
-    look_direction,
-)
+from quakeslide.adapters.earth_engine.expression import Stacks, composite_image, grid, incidence_angle
 from quakeslide.adapters.earth_engine.session import status_of, translated
+from quakeslide.adapters.earth_engine.terrain import height_tiles, look_direction
 from quakeslide.domain.composite import MISSING, Composite
 from quakeslide.domain.sentinel1 import data_takes, joined_tracks
 from quakeslide.errors import EarthEngineUnavailable
@@ -120,7 +115,7 @@ class EarthEngineExporter:
     def _look_azimuth(self, composite: Composite, stacks: Stacks) -> float | None:
         """Return the direction towards the sensor in degrees clockwise from grid north, or None where the angle does not tell."""
         for scale in LOOK_SCALES_M:
-            mean = look_direction(composite, stacks, scale).getInfo()
+            mean = look_direction(composite, incidence_angle(stacks), scale).getInfo()
             if mean.get("north") is not None and mean.get("east") is not None:
                 return math.degrees(math.atan2(mean["east"], mean["north"])) % 360
         return None

@@ -3,6 +3,7 @@
 from infra.local.earth_engine.algorithms import (
     collections,
     composites,
+    distances,
     filters,
     geometry,
     images,
@@ -19,6 +20,7 @@ __all__ = [
     "LOADERS",
     "collections",
     "composites",
+    "distances",
     "filters",
     "geometry",
     "images",
