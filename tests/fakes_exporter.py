@@ -18,8 +18,8 @@ from quakeslide.domain.sentinel1 import Scene, Stage, Track
 from quakeslide.domain.watch import Watch
 from quakeslide.messages import Announced, Envelope, Message, Rescan, Sweep, encode, parse
 from quakeslide.ports import Export, ExportState, Listed, Stored
-from quakeslide.usecases.advance_watch import Exporting
 from quakeslide.usecases.export_message import handle_export_message
+from quakeslide.usecases.exporting import Exporting
 from quakeslide.usecases.keep_watch import find_watch
 from quakeslide.usecases.render_status import render_status
 from tests.fakes import MemoryBus, MemoryStore

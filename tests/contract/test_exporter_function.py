@@ -163,6 +163,21 @@ def test_composite_by_hand_is_exported(function: Function) -> None:
     (manifest,) = function.names("composites", f"manifests/{EVENT}/A069/120-12/")
     new = set(function.names("composites", "shards/")) - set(before)
     assert sorted(new) == function.read("composites", manifest)["shards"]
+    again = composite_by_hand(function, "--stage", "120-12")
+    assert "exported already: shards/quiet20240101/A069/120-12/" in again.output
+    assert set(function.names("composites", "shards/")) == {*before, *new}
+
+
+def test_composite_by_hand_beyond_the_budget_is_refused_unless_told(function: Function) -> None:
+    tasks = len(function.engine.state()["operations"])
+    tight = ("--stage", "240-12", "--eecu-hours-per-event", "1e-12")
+    refused = composite_by_hand(function, *tight)
+    assert (refused.exit_code, "waits: this event's budget" in refused.output) == (1, True)
+    assert len(function.engine.state()["operations"]) == tasks
+    started = composite_by_hand(function, *tight, "--beyond-budget")
+    assert started.exit_code == 0, started.output
+    operation = started.output.rpartition("exporting: ")[2].strip()
+    assert wait_for(operation)["metadata"]["state"] == "SUCCEEDED"
 
 
 def test_composite_by_hand_refuses_what_cannot_be(function: Function) -> None:

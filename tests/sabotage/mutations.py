@@ -237,8 +237,8 @@ MUTATIONS = (
     ),
     Mutation(
         name="a retried export reuses its request id",
-        file=f"{LIBRARY}/usecases/pursue_order.py",
-        old='uuid.uuid5(NAMESPACE, f"{composite.path}/{order.attempt}")',
+        file=f"{LIBRARY}/usecases/start_export.py",
+        old='uuid.uuid5(NAMESPACE, f"{composite.path}/{attempt}")',
         new="uuid.uuid5(NAMESPACE, composite.path)",
         tests=(
             "tests/unit/test_advance_watch.py::test_failed_and_lost_exports_are_tried_three_times_with_new_request_ids",
@@ -264,5 +264,65 @@ MUTATIONS = (
         old="    if quake.depth_km > limit.depth_km:",
         new="    if quake.depth_km > 1000.0:",
         tests=("tests/unit/test_rule.py::test_refusal_says_why",),
+    ),
+    Mutation(
+        name="slopes flattened the wrong way: those facing the sensor brightened",
+        file=f"{LIBRARY}/adapters/earth_engine/terrain.py",
+        old="factor = upright.add(seen.alpha_range).tan()",
+        new="factor = upright.subtract(seen.alpha_range).tan()",
+        tests=("tests/contract/test_terrain.py::test_planes_are_flattened_as_worked_out_by_hand",),
+    ),
+    Mutation(
+        name="surface model without the slope along the flight",
+        file=f"{LIBRARY}/adapters/earth_engine/terrain.py",
+        old="factor = upright.cos().divide(seen.alpha_azimuth.cos().multiply(upright.add(seen.alpha_range).cos()))",
+        new="factor = upright.cos().divide(upright.add(seen.alpha_range).cos())",
+        tests=("tests/contract/test_terrain.py::test_planes_are_flattened_as_worked_out_by_hand",),
+    ),
+    Mutation(
+        name="buffer compared with a distance that is squared",
+        file=f"{LIBRARY}/adapters/earth_engine/terrain.py",
+        old="squared.lte(reach_px**2)",
+        new="squared.lte(reach_px)",
+        tests=(
+            "tests/contract/test_terrain.py::test_layover_shadow_and_incidence_equal_the_reference_on_every_pixel[ascending-25]",
+        ),
+    ),
+    Mutation(
+        name="look azimuth as the mean of numbers: 359 and 1 degrees give south",
+        file=f"{LIBRARY}/adapters/earth_engine/terrain.py",
+        old='parts = aspect.cos().rename("north").addBands(aspect.sin().rename("east"))',
+        new="""found = aspect.reduceRegion(ee.Reducer.mean(), region(composite), scale_m, composite.lattice.crs)
+    mean = ee.Image.constant(ee.Number(found.get("aspect")))
+    parts = mean.cos().rename("north").addBands(mean.sin().rename("east"))""",
+        tests=("tests/contract/test_terrain.py::test_look_azimuth_about_north_is_north",),
+    ),
+    Mutation(
+        name="treatment of terrain left out of the composite's name",
+        file=f"{LIBRARY}/domain/composite.py",
+        old="(series, cut, *terrain.parts)",
+        new="(series, cut)",
+        tests=("tests/unit/test_composite.py::test_id_depends_on_everything_that_changes_pixels",),
+    ),
+    Mutation(
+        name="composite by hand exported anew at every call",
+        file=f"{LIBRARY}/usecases/composite_by_hand.py",
+        old="if export.state in (ExportState.PENDING, ExportState.RUNNING):",
+        new="if False:",
+        tests=("tests/unit/test_composite_by_hand.py::test_asked_twice_exports_once",),
+    ),
+    Mutation(
+        name="day's book keeps the estimate of an export that ended",
+        file=f"{LIBRARY}/usecases/book_export.py",
+        old="    if day is not None:\n",
+        new="    if day is None:\n",
+        tests=("tests/unit/test_exports.py::test_what_an_export_used_is_in_the_book_of_its_day_too",),
+    ),
+    Mutation(
+        name="estimate learnt twice from one export",
+        file=f"{LIBRARY}/usecases/book_export.py",
+        old='others = [other for other in book["finished"] if other["export"] != export_id]',
+        new='others = list(book["finished"])',
+        tests=("tests/unit/test_exports.py::test_estimate_learns_from_exports_that_ended",),
     ),
 )

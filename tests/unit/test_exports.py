@@ -9,20 +9,28 @@ import pytest
 from shapely.geometry import box
 
 from quakeslide.documents.manifest import read_manifest, write_manifest
-from quakeslide.domain.budget import Budget, estimated_eecu_s, has_room
-from quakeslide.domain.composite import MAX_SHARD_PX
+from quakeslide.domain.budget import (
+    ASSUMED_EECU_S_PER_PIXEL_AND_SCENE,
+    Budget,
+    Measured,
+    Rate,
+    estimated_eecu_s,
+    has_room,
+    rate_of,
+)
+from quakeslide.domain.composite import MAX_SHARD_PX, Composite
 from quakeslide.domain.lattice import lattice_for, rectangle_for, to_lonlat
 from quakeslide.domain.orders import Step
 from quakeslide.domain.sentinel1 import Polarisation
-from quakeslide.errors import ImpossibleRequest, UnusableComposite
+from quakeslide.errors import UnusableComposite
 from quakeslide.messages import Manual, Sweep, WatchDue
+from quakeslide.ports import ExportState
 from quakeslide.usecases import outbox
-from quakeslide.usecases.book_export import book, settle
-from quakeslide.usecases.composite_by_hand import by_hand
+from quakeslide.usecases.book_export import book, learn, measured_rate, settle
 from quakeslide.usecases.delivery import record_problem
 from tests.fakes import MemoryStore
 from tests.fakes_detector import composite_of
-from tests.fakes_exporter import A069, AOI, D046, EVENT, S60_12, T0, Crash, World, after, seen
+from tests.fakes_exporter import A069, D046, EVENT, S60_12, T0, Crash, World, after, seen
 
 HOUR = timedelta(hours=1)
 
@@ -48,7 +56,7 @@ def test_event_over_its_budget_waits_and_goes_on_when_there_is_room() -> None:
     world.sweep_until(after(days=3, hours=1), after(days=4))
     assert len(world.exporter.started) == 1
     assert len(world.exporter.requests) == 1
-    world.using = replace(world.using, budget=Budget(per_event_s=150.0))
+    world.using = replace(world.using, budget=Budget(per_event_s=250.0))
     world.sweep(after(days=4, hours=1))
     assert [str(c.track) for c in world.exporter.started] == ["A069", "D046"]
     assert (
@@ -59,6 +67,7 @@ def test_event_over_its_budget_waits_and_goes_on_when_there_is_room() -> None:
 
 def test_day_over_its_budget_waits_for_the_next_day() -> None:
     world = noto()
+    world.exporter.eecu_s = 1.0
     world.using = replace(world.using, budget=Budget(per_day_s=1e-6))
     world.sweep_until(after(days=3), after(days=3, hours=12), every=3 * HOUR)
     assert len(world.exporter.started) == 1
@@ -74,27 +83,112 @@ def test_what_exports_used_is_summed_and_logged(caplog: pytest.LogCaptureFixture
     assert (world.watch.eecu_s, world.watch.export_s) == (3600.0, 120.0)
     ended = [r.facts for r in caplog.records if r.message == "export ended"]  # type: ignore[attr-defined]
     assert [(f["state"], f["eecu_s"], f["ran_s"]) for f in ended] == [("succeeded", 1800.0, 60.0)] * 2
-    booked = json.loads(world.state.objects[f"budget/events/{EVENT}.json"].data)["eecu_s"]
-    assert sorted(booked.values()) == [1800.0, 1800.0]
+    assert sorted(booked(world.state, f"events/{EVENT}").values()) == [1800.0, 1800.0]
+    assert sorted(booked(world.state, "days/2024-01-04").values()) == [1800.0, 1800.0]
+
+
+def sized(eecu_s: float, event_id: str = EVENT) -> Composite:
+    """Return a composite whose export is estimated at so many EECU seconds before anything was measured."""
+    plain = replace(composite_of(256, 256), event_id=event_id)
+    scenes = round(eecu_s / (256 * 256 * ASSUMED_EECU_S_PER_PIXEL_AND_SCENE)) - len(plain.post_scenes)
+    made = replace(plain, pre_scenes=tuple(f"S{n}" for n in range(scenes)))
+    assert estimated_eecu_s(made, Rate()) == pytest.approx(eecu_s, rel=0.02)
+    return made
+
+
+def booked(state: MemoryStore, name: str) -> dict[str, float]:
+    stored = state.read(f"budget/{name}.json")
+    return dict(json.loads(stored.data).get("eecu_s", {})) if stored else {}
 
 
 def test_budget_is_booked_once_and_settled() -> None:
-    state, budget = MemoryStore(), Budget(per_event_s=10.0, per_day_s=15.0)
+    state, budget, elsewhere = MemoryStore(), Budget(per_event_s=10.0, per_day_s=15.0), "us7000abcd"
     for _ in range(3):
-        assert book(state, EVENT, "a", 6.0, T0, budget) == ""
-    assert "this event's budget" in book(state, EVENT, "b", 6.0, T0, budget)
+        assert book(state, sized(6.0), "a", T0, budget) == ""
+    assert "this event's budget" in book(state, sized(6.0), "b", T0, budget)
     settle(state, EVENT, "a", 1.0)
-    assert book(state, EVENT, "b", 6.0, T0, budget) == ""
-    assert "the budget of 2024-01-01" in book(state, "us7000abcd", "c", 6.0, T0, budget)
-    assert book(state, "us7000abcd", "c", 6.0, after(days=1), budget) == ""
+    assert book(state, sized(8.0), "b", T0, budget) == ""
+    assert "the budget of 2024-01-01" in book(state, sized(8.0, elsewhere), "c", T0, budget)
+    assert book(state, sized(8.0, elsewhere), "c", after(days=1), budget) == ""
+
+
+def test_what_an_export_used_is_in_the_book_of_its_day_too() -> None:
+    state, budget = MemoryStore(), Budget(per_event_s=100.0, per_day_s=10.0)
+    assert book(state, sized(8.0), "a", T0, budget) == ""
+    assert "the budget of 2024-01-01" in book(state, sized(8.0, "us7000abcd"), "b", T0, budget)
+    settle(state, EVENT, "a", 1.5)  # days later: it counts for the day it was started on
+    assert booked(state, "days/2024-01-01") == {"a": 1.5}
+    assert book(state, sized(8.0, "us7000abcd"), "b", T0, budget) == ""
+
+
+def test_export_that_starts_after_midnight_moves_to_the_new_day() -> None:
+    state, budget = MemoryStore(), Budget(per_event_s=100.0, per_day_s=10.0)
+    assert book(state, sized(8.0), "a", T0, budget) == ""  # and the queue was full
+    assert book(state, sized(8.0), "a", after(days=1), budget) == ""
+    assert booked(state, "days/2024-01-01") == {}
+    assert booked(state, "days/2024-01-02").keys() == {"a"}
+    settle(state, EVENT, "a", 2.0)
+    assert (booked(state, "days/2024-01-02"), booked(state, f"events/{EVENT}")) == ({"a": 2.0}, {"a": 2.0})
+
+
+def test_estimate_learns_from_exports_that_ended() -> None:
+    state, one = MemoryStore(), composite_of()
+    assert measured_rate(state) == Rate()
+    for _ in range(2):  # delivered twice
+        learn(state, one, "a", 30.0)
+    assert measured_rate(state).exports == 1
+    assert estimated_eecu_s(one, measured_rate(state)) == pytest.approx(30.0)
+    larger = composite_of(1088, 608)
+    learn(state, larger, "b", 120.0)
+    assert estimated_eecu_s(larger, measured_rate(state)) == pytest.approx(
+        2 / 3 * 150.0
+    )  # of both: large ones weigh more
+    for number in range(60):
+        learn(state, one, f"c{number}", 3.0)
+    assert measured_rate(state).exports == 50
+    assert estimated_eecu_s(one, measured_rate(state)) == pytest.approx(3.0)
+
+
+def test_rate_of_exports_that_used_nothing_is_the_assumption() -> None:
+    """The real service reports no use where it does not bill."""
+    assert rate_of([Measured(export_id="a", work=1e6, eecu_s=0.0)]) == Rate()
+
+
+def test_next_export_is_booked_at_the_measured_rate() -> None:
+    world = noto()
+    world.exporter.eecu_s = 720.0
+    world.sweep(after(days=3))
+    first, second = world.exporter.started
+    assert sum(booked(world.state, f"events/{EVENT}").values()) == pytest.approx(
+        sum(estimated_eecu_s(c, Rate()) for c in (first, second))
+    )
+    world.exporter.finish()
+    world.sweep(after(days=3, hours=1))
+    rate = measured_rate(world.state)
+    assert rate.exports == 2
+    world.archive.add(seen(after(days=9), platform="B"))
+    world.sweep_until(after(days=12.5), after(days=15.5), every=6 * HOUR)
+    third = world.exporter.started[-1]
+    assert len(third.post_scenes) == 2
+    assert estimated_eecu_s(third, rate) == pytest.approx(720.0, rel=0.2)
+
+
+def test_failed_export_teaches_nothing() -> None:
+    world = noto()
+    world.exporter.eecu_s = 500.0
+    world.sweep(after(days=3))
+    world.exporter.finish(ExportState.FAILED, "worker lost")
+    world.sweep(after(days=3, hours=1))
+    assert measured_rate(world.state) == Rate()
+    assert list(booked(world.state, f"events/{EVENT}").values()).count(500.0) == 2
 
 
 @pytest.mark.parametrize(
-    ("booked", "fits"),
+    ("standing", "fits"),
     [({}, True), ({"other": 0.0}, True), ({"x": 99.0}, True), ({"other": 5.0}, True), ({"other": 5.1}, False)],
 )
-def test_room_in_a_budget(booked: dict[str, float], fits: bool) -> None:
-    assert has_room(booked, "x", 5.0, 10.0) is fits
+def test_room_in_a_budget(standing: dict[str, float], fits: bool) -> None:
+    assert has_room(standing, "x", 5.0, 10.0) is fits
 
 
 def test_export_larger_than_the_budget_goes_alone() -> None:
@@ -200,61 +294,10 @@ def test_area_of_200_km_is_one_manifest_and_one_task_a_track() -> None:
         assert read_manifest(data, "m").composite_id == composite.composite_id
 
 
-def test_plan_by_hand_says_what_would_be_exported_and_exports_nothing() -> None:
-    world = noto()
-    world.archive.now = after(days=3)
-    arguments = {
-        "now": after(days=3),
-        "archive": world.archive,
-        "state": world.state,
-        "shard_px": 256,
-        "data_notice": "",
-    }
-    plan = by_hand(EVENT, A069, S60_12, series="", **arguments)  # type: ignore[arg-type]
-    assert world.exporter.started == []
-    text = "\n".join(plan.lines())
-    assert "readiness    provisional, 100% of the ground" in text
-    assert "passes       5 before, 1 after" in text
-    assert text.count("COPERNICUS/S1_GRD/") == 6
-    composite = plan.composite
-    assert composite is not None
-    assert f"pixels       {composite.rectangle.height} x {composite.rectangle.width} of 10 in EPSG:32653" in text
-    assert composite.aoi.equals(AOI)
-    assert plan.start(world.composites, world.exporter, "hand-1")
-    assert [c.composite_id for c in world.exporter.started] == [composite.composite_id]
-    world.sweep(after(days=3))  # the watch would have made the same
-    assert composite.composite_id in {c.composite_id for c in world.exporter.started[1:]}
-
-
-@pytest.mark.parametrize(
-    ("event", "track", "series", "reason"),
-    [
-        ("us7000abcd", A069, "", "has no watch"),
-        (EVENT, A069, "g1", "no series 'g1'"),
-        (EVENT, "D001", "", "does not see"),
-    ],
-)
-def test_plan_by_hand_of_what_is_not_there_is_impossible(event: str, track, series: str, reason: str) -> None:
-    world = noto()
-    world.archive.now = after(days=3)
-    track = track if track is A069 else type(A069).parse(track)
-    with pytest.raises(ImpossibleRequest, match=reason):
-        by_hand(event, track, S60_12, series=series, now=after(days=3), archive=world.archive, state=world.state, shard_px=256, data_notice="")  # fmt: skip # noqa: E501
-
-
-def test_plan_by_hand_before_the_first_pass_has_nothing_to_export() -> None:
-    world = noto()
-    world.archive.now = after(hours=3)
-    plan = by_hand(EVENT, A069, S60_12, series="", now=after(hours=3), archive=world.archive, state=world.state, shard_px=256, data_notice="")  # fmt: skip # noqa: E501
-    assert plan.composite is None
-    assert "nothing to export: a stack is empty" in list(plan.lines())
-    with pytest.raises(ImpossibleRequest, match="a stack is empty"):
-        plan.start(world.composites, world.exporter, "hand-1")
-
-
 def test_estimate_grows_with_pixels_and_scenes() -> None:
     one = composite_of()
-    assert estimated_eecu_s(replace(one, pre_scenes=one.pre_scenes * 2)) > estimated_eecu_s(one) > 0
+    more = replace(one, pre_scenes=one.pre_scenes * 2)
+    assert estimated_eecu_s(more, Rate()) > estimated_eecu_s(one, Rate()) > 0
 
 
 def test_polarisations_that_cannot_be_used_are_said() -> None:

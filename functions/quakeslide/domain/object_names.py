@@ -65,8 +65,13 @@ def event_budget(event_id: str) -> str:
 
 
 def day_budget(day: str) -> str:
-    """What the exports of a day were estimated to cost; the day is spelled 2024-01-01."""
+    """What the exports of a day cost; the day is spelled 2024-01-01."""
     return f"budget/days/{day}.json"
+
+
+def measured_budget() -> str:
+    """What finished exports used, to estimate the next ones by."""
+    return "budget/measured.json"
 
 
 def problem(event_id: str, track: str, stage: str, code: str, problem_id: str) -> str:

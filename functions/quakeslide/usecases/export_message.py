@@ -3,8 +3,9 @@
 from quakeslide.errors import MalformedMessage
 from quakeslide.messages import Announced, Cancelled, Envelope, Manual, Merged, Message, Sweep, WatchDue
 from quakeslide.settings import ExportSettings
-from quakeslide.usecases.advance_watch import Exporting, advance_watch
+from quakeslide.usecases.advance_watch import advance_watch
 from quakeslide.usecases.delivery import CloudEventLike, deliver
+from quakeslide.usecases.exporting import Exporting
 from quakeslide.usecases.open_watch import (
     heed_announcement,
     heed_cancellation,

@@ -4,29 +4,28 @@ Every step may be repeated with the same result; what is published or started go
 """
 
 import logging
-import uuid
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from quakeslide.documents.manifest import read_manifest
-from quakeslide.documents.notes import FINAL_MARKER, OPERATION, POINTER, PROBLEM, write_note
+from quakeslide.documents.notes import FINAL_MARKER, POINTER, PROBLEM, write_note
 from quakeslide.domain import object_names
-from quakeslide.domain.budget import Budget, estimated_eecu_s
 from quakeslide.domain.composite import Composite
 from quakeslide.domain.orders import MAX_REDRIVES, PATIENCE, Order, Step, TrackStage
 from quakeslide.domain.watch import Watch
-from quakeslide.errors import EarthEngineUnavailable, ExportFailed, ExportQueueFull, LyingManifest
+from quakeslide.errors import ExportFailed, ExportQueueFull, LyingManifest
 from quakeslide.messages import Rescan, encode
-from quakeslide.ports import Bus, CompositeExporter, ExportState, ObjectStore
+from quakeslide.ports import Bus, ExportState, ObjectStore
 from quakeslide.telemetry import say
 from quakeslide.usecases import outbox
-from quakeslide.usecases.book_export import book, settle
+from quakeslide.usecases.book_export import learn, settle
 from quakeslide.usecases.delivery import record_problem
+from quakeslide.usecases.exporting import Exporting
+from quakeslide.usecases.start_export import export_intent, start_export
 
 JSON = "application/json"
 HEALED_BY_EXPORT = ("export_failed", "unusable_composite")  # problems that end when the composite is exported again
-NAMESPACE = uuid.UUID("5f0b1a52-7d0c-5d0e-9a53-0d8f6f6c5a11")  # of the request ids; any constant will do
 
 
 def pursue(
@@ -36,12 +35,7 @@ def pursue(
     track_stage: TrackStage,
     is_superseded: bool,
     now: datetime,
-    state: ObjectStore,
-    composites: ObjectStore,
-    results: ObjectStore,
-    bus: Bus,
-    exporter: CompositeExporter,
-    budget: Budget,
+    using: Exporting,
 ) -> Order:
     """Return the order as it stands after doing for it what can be done now.
 
@@ -51,12 +45,7 @@ def pursue(
         track_stage: likewise.
         is_superseded: a newer composite of the same stage was ordered; then missing products are not asked for again.
         now: the trigger's own time.
-        state: bucket of the outbox and the problems.
-        composites: bucket of manifests and markers.
-        results: bucket of products.
-        bus: for rescans.
-        exporter: Earth Engine.
-        budget: what exports may cost.
+        using: ports and settings.
 
     Raises:
         EarthEngineUnavailable: Earth Engine did not answer; nothing is lost.
@@ -65,30 +54,32 @@ def pursue(
     facts: dict[str, Any] = {"event_id": event_id, "track": track, "stage": stage, "composite_id": order.composite_id}
     had_failed = order.step is Step.FAILED
     if order.is_final and not order.is_marked:
-        _mark_final(composites, watch, track_stage, order)
+        _mark_final(using.composites, watch, track_stage, order)
         was_exported = order.step in (Step.EXPORTED, Step.DONE, Step.STUCK)
         order = replace(order, is_marked=True)
         if was_exported:  # promoted: the merge writes `-final` from the cells that are there
-            publish_rescan(state, bus, watch, track_stage, order, now, why="final")
+            publish_rescan(using.state, using.bus, watch, track_stage, order, now, why="final")
             order = replace(order, step=Step.EXPORTED, driven_at=now, redrives=0)
             say("composite became final", **facts)
     if order.step is Step.EXPORTING:
-        order = _follow(order, exporter, now, watch, state, facts)
+        order = _follow(order, now, watch, track_stage, facts, using)
     if order.step is Step.PLANNED:
-        order = _start(order, _composite(composites, watch, track_stage, order), state, exporter, now, budget)
+        order = _start(order, _composite(using.composites, watch, track_stage, order), now, using)
     if order.step is Step.FAILED and not had_failed:
         error = ExportFailed(f"{track} {stage}, composite {order.composite_id}: {order.text}")
-        record_problem(state, error, facts, since=now.isoformat())
+        record_problem(using.state, error, facts, since=now.isoformat())
         say("export given up", level=logging.ERROR, **facts, code=error.code, reason=order.text)
     if order.step in (Step.EXPORTED, Step.STUCK):
-        if is_superseded or has_products(results, watch, track_stage, order):
+        if is_superseded or has_products(using.results, watch, track_stage, order):
             return replace(order, step=Step.DONE)
         if order.step is Step.EXPORTED and order.driven_at is not None and now - order.driven_at >= PATIENCE:
             if order.redrives >= MAX_REDRIVES:
                 say("products are stuck", level=logging.ERROR, **facts, redrives=order.redrives)
                 return replace(order, step=Step.STUCK)
             order = replace(order, redrives=order.redrives + 1, driven_at=now)
-            publish_rescan(state, bus, watch, track_stage, order, now, why=f"{order.finality}-{order.redrives}")
+            publish_rescan(
+                using.state, using.bus, watch, track_stage, order, now, why=f"{order.finality}-{order.redrives}"
+            )
             say("products are missing: rescan sent", **facts, redrives=order.redrives)
     return order
 
@@ -159,44 +150,26 @@ def _composite(composites: ObjectStore, watch: Watch, item: TrackStage, order: O
     return read_manifest(stored.data, name)
 
 
-def _start(
-    order: Order, composite: Composite, state: ObjectStore, exporter: CompositeExporter, now: datetime, budget: Budget
-) -> Order:
+def _start(order: Order, composite: Composite, now: datetime, using: Exporting) -> Order:
     """Start the export of this attempt once; a full queue or a used-up budget means later, a refusal means never."""
-    intent = export_intent(composite.event_id, order)
-    request_id = str(uuid.uuid5(NAMESPACE, f"{composite.path}/{order.attempt}"))
-    note = object_names.outbox(f"{intent}.operation")
-    if waits := book(state, composite.event_id, intent, estimated_eecu_s(composite), now, budget):
-        say("export deferred", composite_id=order.composite_id, reason=waits)
-        return replace(order, text=waits)
-
-    def act() -> None:
-        try:
-            operation = exporter.start(composite, request_id)
-        except (ExportQueueFull, EarthEngineUnavailable, ExportFailed):
-            state.delete(object_names.outbox(intent))  # the request id makes it safe to try again at once
-            raise
-        state.create(note, write_note(OPERATION, {"operation": operation}), JSON)
-
     try:
-        outbox.once(state, intent, now, act)
+        started = start_export(
+            composite, order.attempt, now, state=using.state, exporter=using.exporter, budget=using.budget
+        )
     except ExportQueueFull as full:
         say("export queue is full", reason=str(full))
         return replace(order, text="")
     except ExportFailed as refused:
         return replace(order, step=Step.FAILED, text=f"refused: {refused}")
-    noted = state.read(note)
-    if noted is None:  # another delivery is at it, or one crashed on the way; the next look goes on
+    if started.waits:
+        say("export deferred", composite_id=order.composite_id, reason=started.waits)
+        return replace(order, text=started.waits)
+    if started.operation is None:  # another delivery is at it, or one crashed on the way; the next look goes on
         return order
     say("export started", track=composite.track, stage=composite.stage, composite_id=order.composite_id)
     if order.attempt > 1:
-        _forget_problems(state, composite)
-    return replace(order, step=Step.EXPORTING, operation=OPERATION.read(noted.data, note)["operation"], text="")
-
-
-def export_intent(event_id: str, order: Order) -> str:
-    """Return the id of the intent to start this attempt."""
-    return f"export-{event_id}-{order.composite_id}-{order.attempt}"
+        _forget_problems(using.state, composite)
+    return replace(order, step=Step.EXPORTING, operation=started.operation, text="")
 
 
 def _forget_problems(state: ObjectStore, composite: Composite) -> None:
@@ -209,19 +182,21 @@ def _forget_problems(state: ObjectStore, composite: Composite) -> None:
 
 
 def _follow(
-    order: Order, exporter: CompositeExporter, now: datetime, watch: Watch, state: ObjectStore, facts: dict[str, Any]
+    order: Order, now: datetime, watch: Watch, track_stage: TrackStage, facts: dict[str, Any], using: Exporting
 ) -> Order:
     """Ask how the export stands; one that failed or is lost is tried again as another attempt."""
     if order.operation is None:
         raise ValueError(f"composite {order.composite_id} is exporting without an operation")
-    export = exporter.follow(order.operation)
+    export = using.exporter.follow(order.operation)
     if export.state in (ExportState.PENDING, ExportState.RUNNING):
         return order
     order = replace(order, eecu_s=order.eecu_s + export.eecu_s, export_s=order.export_s + export.ran_s)
-    settle(state, watch.event_id, export_intent(watch.event_id, order), export.eecu_s)
+    intent = export_intent(watch.event_id, order.composite_id, order.attempt)
+    settle(using.state, watch.event_id, intent, export.eecu_s)
     measured: dict[str, Any] = {"state": export.state.value, "eecu_s": export.eecu_s, "ran_s": export.ran_s}
     say("export ended", **facts, **measured, event_eecu_s=watch.eecu_s + export.eecu_s)
     if export.state is ExportState.SUCCEEDED:
+        learn(using.state, _composite(using.composites, watch, track_stage, order), intent, export.eecu_s)
         return replace(order, step=Step.EXPORTED, driven_at=now)
     reason = f"export {order.operation} is {export.state.value}" + (f": {export.message}" if export.message else "")
     if order.attempt >= order.attempts_allowed:
