@@ -13,6 +13,7 @@ from quakeslide.cli.main import main
 from quakeslide.domain.earthquake import Deleted
 from quakeslide.messages import Envelope, parse
 from quakeslide.usecases.announce_earthquakes import announce_earthquakes
+from quakeslide.usecases.link_shocks import link_shocks
 from quakeslide.usecases.open_watch import heed_announcement
 from tests.contract.storage_service import StorageService, client_of
 from tests.fakes import MemoryBus
@@ -85,6 +86,22 @@ def test_status_finds_an_event_by_any_of_its_ids() -> None:
     assert "watch: open" in text
     found = json.loads(run("status", "us3", "--json")[1])
     assert (found["state"], found["reasons"], found["watch"]) == ("cancelled", ["USGS deleted it"], None)
+
+
+@pytest.mark.usefixtures("bucket")
+def test_status_and_events_say_where_an_aftershock_went() -> None:
+    state, bus = GcsStore(BUCKET), MemoryBus()
+    aftershock = quake(preferred_id="us4", ids=frozenset({"us4"}), magnitude=6.1, time=T0 + timedelta(days=1))
+    announce_earthquakes(FakeFeed([aftershock]), state=state, bus=bus, now=NOW + timedelta(days=2))
+    ((_, data, attributes),) = bus.published
+    envelope = Envelope(message_id="4", publish_time=NOW, topic="earthquakes", raw=data, attributes=attributes)
+    heed_announcement(parse(envelope), envelope, state=state)  # type: ignore[arg-type]
+    assert link_shocks("us4", state) == ["us1"]
+    assert "linked to us1" in run("events")[1]
+    assert "watch: linked to us1" in run("status", "us4")[1]
+    found = json.loads(run("status", "us4", "--json")[1])
+    assert (found["watch"], found["linked_to"]) == ("linked", "us1")
+    assert "M 6.1 (us4) struck in this area" in run("status", "us1")[1]
 
 
 @pytest.mark.usefixtures("bucket")

@@ -325,4 +325,48 @@ MUTATIONS = (
         new='others = list(book["finished"])',
         tests=("tests/unit/test_exports.py::test_estimate_learns_from_exports_that_ended",),
     ),
+    Mutation(
+        name="aftershock maps the same ground again: never linked",
+        file=f"{LIBRARY}/domain/linked_shocks.py",
+        old="    return min(mains, key=rank, default=None)",
+        new="    return None",
+        tests=("tests/unit/test_linked_shocks.py::test_weak_aftershock_is_linked_and_opens_no_watch",),
+    ),
+    Mutation(
+        name="aftershock swallowed although its area reaches far beyond",
+        file=f"{LIBRARY}/domain/linked_shocks.py",
+        old="if _precedes(main, shock) and not widens(shock, main)]",
+        new="if _precedes(main, shock)]",
+        tests=(
+            "tests/unit/test_linked_shocks.py::test_aftershock_that_widens_the_area_opens_a_watch_and_both_say_so[0.95-open]",
+        ),
+    ),
+    Mutation(
+        name="quake linked to an area that a person drew without an earthquake",
+        file=f"{LIBRARY}/domain/linked_shocks.py",
+        old="    return case.standing in (Standing.OPEN, Standing.CLOSED) and case.magnitude is not None",
+        new="    return case.standing in (Standing.OPEN, Standing.CLOSED)",
+        tests=("tests/unit/test_linked_shocks.py::test_area_that_a_person_drew_takes_no_earthquake_in",),
+    ),
+    Mutation(
+        name="series of a withdrawn shock dropped with its composites",
+        file=f"{LIBRARY}/domain/linked_shocks.py",
+        old="    times = [time for time in main.later_times if not time.shock or _names(time, ordered)]",
+        new="    times = [time for time in main.later_times if not time.shock]",
+        tests=("tests/unit/test_linked_shocks.py::test_series_with_orders_outlives_its_shock_and_says_so",),
+    ),
+    Mutation(
+        name="linked watches not read again after the last write",
+        file=f"{LIBRARY}/usecases/link_shocks.py",
+        old="            changed.add(case.event_id)\n",
+        new="            changed.add(case.event_id)\n        return sorted(changed - {event_id})\n",
+        tests=("tests/unit/test_linked_shocks_model.py::test_two_deliveries_at_once_end_as_one_after_the_other",),
+    ),
+    Mutation(
+        name="ended watch changed without its generation: one of two changes is lost",
+        file=f"{LIBRARY}/usecases/keep_watch.py",
+        old="    name = kept.name if kept else object_names.watch(watch.event_id)\n",
+        new="    name = object_names.watch(watch.event_id)\n    kept = None if kept and kept.name != name else kept\n",
+        tests=("tests/unit/test_watch.py::test_of_two_changes_of_an_ended_watch_one_is_lost_and_says_so",),
+    ),
 )

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from quakeslide.adapters.gcs_store import GcsStore
-from quakeslide.cli.ledger_reader import rank, read_ledger, read_standing, row
+from quakeslide.cli.ledger_reader import rank, read_ledger, read_standing, row, where
 
 HELP = """List the earthquakes that were weighed: announced, cancelled, merged, or refused and why.
 
@@ -43,7 +43,5 @@ def events(wanted: str | None, gravest: bool, as_json: bool, state_bucket: str) 
     for one in rows:
         magnitude = "" if one["magnitude"] is None else f"{one['magnitude']:.1f}"
         cells = (one["event_id"], one["time"][:16].replace("T", " "), magnitude, one["place"])
-        table.add_row(
-            *cells, one["alert"], one["landslide_alert"], one["state"], one["watch"] or "", "; ".join(one["reasons"])
-        )
+        table.add_row(*cells, one["alert"], one["landslide_alert"], one["state"], where(one), "; ".join(one["reasons"]))
     Console(width=None if sys.stdout.isatty() else WIDTH).print(table)

@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Any
 
 from quakeslide.documents.ledger import LedgerEntry, read_entry
-from quakeslide.documents.watch import read_watch
 from quakeslide.domain import object_names
 from quakeslide.domain.earthquake import gravity
+from quakeslide.domain.linked_shocks import shock_notices
 from quakeslide.domain.watch import Watch
 from quakeslide.ports import ObjectStore
+from quakeslide.usecases.keep_watch import find_watch
 
 
 def read_ledger(state: ObjectStore) -> list[LedgerEntry]:
@@ -49,12 +50,9 @@ def find_entry(state: ObjectStore, any_id: str) -> LedgerEntry | None:
 
 
 def read_standing(state: ObjectStore, event_id: str) -> Watch | None:
-    """Return the event's watch, open or closed."""
-    for is_open in (True, False):
-        name = object_names.watch(event_id, is_open=is_open)
-        if stored := state.read(name):
-            return read_watch(stored.data, name)
-    return None
+    """Return the event's watch, whatever its standing."""
+    kept = find_watch(state, event_id)
+    return kept.watch if kept else None
 
 
 def row(entry: LedgerEntry, watch: Watch | None) -> dict[str, Any]:
@@ -75,9 +73,15 @@ def row(entry: LedgerEntry, watch: Watch | None) -> dict[str, Any]:
         "messages": entry.serial,
         "area": watch.aoi_source if watch else entry.told.aoi_source if entry.told else None,
         "watch": watch.standing.value if watch else None,
-        "notices": list(watch.notices) if watch else [],
+        "linked_to": watch.linked_to or None if watch else None,
+        "notices": [*watch.notices, *shock_notices(watch)] if watch else [],
         "tracks": [] if watch is None else tracks(watch),
     }
+
+
+def where(one: dict[str, Any]) -> str:
+    """Return in words where a row's event is watched."""
+    return f"linked to {one['linked_to']}" if one["linked_to"] else one["watch"] or "none"
 
 
 def tracks(watch: Watch) -> list[dict[str, Any]]:

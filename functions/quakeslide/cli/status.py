@@ -9,7 +9,7 @@ from rich.table import Table
 
 from quakeslide.adapters.gcs_store import GcsStore
 from quakeslide.cli.events import WIDTH
-from quakeslide.cli.ledger_reader import find_entry, read_standing, row
+from quakeslide.cli.ledger_reader import find_entry, read_standing, row, where
 from quakeslide.domain.object_names import checked_event_id
 
 HELP = """Show what is known of EVENT_ID, by any of its ids, and how far each track and stage got.
@@ -42,7 +42,7 @@ def status(event_id: str, as_json: bool, state_bucket: str) -> None:
     click.echo(f"{found['event_id']}  M {found['magnitude']}  {found['time']}  {found['place']}")
     click.echo(f"{found['state']}: {'; '.join(found['reasons'])}")
     click.echo(f"ids: {', '.join(found['ids'])}")
-    click.echo(f"area: {found['area']}; watch: {found['watch'] or 'none'}")
+    click.echo(f"area: {found['area']}; watch: {where(found)}")
     for notice in found["notices"]:
         click.echo(notice)
     if found["tracks"]:

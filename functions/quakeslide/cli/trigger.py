@@ -16,7 +16,8 @@ TOPIC = "earthquakes"
 
 HELP = """Ask for EVENT_ID to be looked at, by a message on the topic `earthquakes`.
 
-What is left out stays as the event has it. An event that is not in the ledger needs --aoi and --post-start.
+What is left out stays as the event has it. An event that is not in the ledger needs --aoi and --post-start. An aftershock that is
+linked to its main shock's watch gets a watch of its own when it is asked for.
 
 \b
 Examples:

@@ -1,6 +1,7 @@
 """The watch as JSON in `state/watches/{open|closed}/{event}.json`."""
 
 import json
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -11,9 +12,19 @@ from quakeslide.domain.lattice import Lattice
 from quakeslide.domain.orders import Order, Step, TrackStage
 from quakeslide.domain.readiness import Readiness
 from quakeslide.domain.sentinel1 import Stage, Track
-from quakeslide.domain.watch import Force, LaterTime, Standing, Watch
+from quakeslide.domain.watch import Fate, Force, LaterTime, Shock, Standing, Watch
 
-WATCH = Kind(name="a watch")
+
+def _from_before_shocks_were_linked(body: Body) -> Body:
+    """Number the later times, which were counted; what a person drew was asked for."""
+    times = [
+        {**time, "number": number, "shock": ""} for number, time in enumerate(body.get("later_times", ()), start=1)
+    ]
+    asked_at = body["told_at"] if body["aoi_source"] == "manual" else None
+    return body | {"later_times": times, "linked_to": "", "asked_at": asked_at, "shocks": []}
+
+
+WATCH = Kind(name="a watch", version=2, migrations={1: _from_before_shocks_were_linked})
 
 
 def write_watch(watch: Watch) -> bytes:
@@ -33,12 +44,24 @@ def write_watch(watch: Watch) -> bytes:
         "stages": None if watch.stages is None else [str(stage) for stage in watch.stages],
         "growths": [mapping(growth) for growth in watch.growths],
         "later_times": [
-            {"pre_end": t.pre_end.isoformat(), "post_start": t.post_start.isoformat()} for t in watch.later_times
+            {
+                "number": t.number,
+                "pre_end": t.pre_end.isoformat(),
+                "post_start": t.post_start.isoformat(),
+                "shock": t.shock,
+            }
+            for t in watch.later_times
         ],
         "lattice": lattice
         and {"crs": lattice.crs, "origin_x": lattice.origin_x, "origin_y": lattice.origin_y, "pixel": lattice.pixel},
         "standing": watch.standing.value,
         "reason": watch.reason,
+        "linked_to": watch.linked_to,
+        "asked_at": _text(watch.asked_at),
+        "shocks": [
+            {**asdict(s), "time": s.time.isoformat(), "told_at": s.told_at.isoformat(), "fate": s.fate.value}
+            for s in watch.shocks
+        ],
         "told_at": watch.told_at.isoformat(),
         "looked_at": _text(watch.looked_at),
         "messages": list(watch.messages),
@@ -78,12 +101,20 @@ def _watch(body: Body) -> Watch:
         stages=None if body["stages"] is None else tuple(Stage.parse(text) for text in body["stages"]),
         growths=tuple(shape(growth) for growth in body.get("growths", ())),
         later_times=tuple(
-            LaterTime(pre_end=datetime.fromisoformat(t["pre_end"]), post_start=datetime.fromisoformat(t["post_start"]))
-            for t in body.get("later_times", ())
+            LaterTime(
+                number=t["number"],
+                pre_end=datetime.fromisoformat(t["pre_end"]),
+                post_start=datetime.fromisoformat(t["post_start"]),
+                shock=t["shock"],
+            )
+            for t in body["later_times"]
         ),
         lattice=Lattice(**body["lattice"]) if body["lattice"] else None,
         standing=Standing(body["standing"]),
         reason=body["reason"],
+        linked_to=body["linked_to"],
+        asked_at=_instant(body["asked_at"]),
+        shocks=tuple(_shock(shock) for shock in body["shocks"]),
         told_at=datetime.fromisoformat(body["told_at"]),
         looked_at=_instant(body["looked_at"]),
         revision=body["revision"],
@@ -144,6 +175,11 @@ def _track_stage(body: dict[str, Any]) -> TrackStage:
         orders=tuple(Order(**order) for order in orders),
         is_frozen=body["is_frozen"],
     )
+
+
+def _shock(body: dict[str, Any]) -> Shock:
+    times = {name: datetime.fromisoformat(body[name]) for name in ("time", "told_at")}
+    return Shock(**{**body, **times, "fate": Fate(body["fate"])})
 
 
 def _text(moment: datetime | None) -> str | None:

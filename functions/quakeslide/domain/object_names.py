@@ -52,6 +52,14 @@ def watch(event_id: str, *, is_open: bool = True) -> str:
     return f"watches/{'open' if is_open else 'closed'}/{checked_event_id(event_id)}.json"
 
 
+WATCH_DAYS = "watch-days/"
+
+
+def watch_day(event_id: str, day: str) -> str:
+    """Empty object by which a watch is found by the day of its t0, spelled 2024-01-01; another day is another object."""
+    return f"{WATCH_DAYS}{day}/{checked_event_id(event_id)}"
+
+
 def outbox(intent_id: str) -> str:
     """An intent written before it is acted on."""
     if not re.fullmatch(r"[a-zA-Z0-9_.-]{1,200}", intent_id):

@@ -5,7 +5,7 @@ exported; everything here is a value, changed by replacing it.
 """
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 import shapely
@@ -14,21 +14,19 @@ from shapely.geometry.base import BaseGeometry
 from quakeslide.domain.aoi import area_km2
 from quakeslide.domain.lattice import Lattice
 from quakeslide.domain.orders import TrackStage
-from quakeslide.domain.readiness import SETTLING
 from quakeslide.domain.sentinel1 import Stage, Track
 
 MESSAGES_KEPT = 100  # ids of handled messages that a watch remembers
 LEAST_GROWTH_KM2 = 1.0  # smaller growth of the area is no news; a window covers 0.4 km2
-SHOCK_STEP = 0.5  # a later shock this much weaker at most sets off landslides of its own
-LONGEST_POST = timedelta(days=60)  # the longest post-event stack of the paper's Table 3
 
 
 class Standing(StrEnum):
-    """Whether the watch is kept."""
+    """Whether the watch is kept; LINKED: another one looks at this earthquake's area, see `linked_shocks`."""
 
     OPEN = "open"
     CLOSED = "closed"
     CANCELLED = "cancelled"
+    LINKED = "linked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +61,48 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaterTime:
-    """Another split of the scenes into before and after: a later shock, or a person's wish once composites were ordered."""
+    """Another split of the scenes into before and after: a later shock, or a person's wish once composites were ordered.
 
+    Attributes:
+        number: names its series, from 1; it stays, whatever becomes of the others.
+        pre_end, post_start: as in `Series`.
+        shock: event id of the later shock, empty for a person's wish.
+    """
+
+    number: int
     pre_end: datetime
     post_start: datetime
+    shock: str = ""
+
+
+class Fate(StrEnum):
+    """What became of a shock near a watch: part of it, a watch of its own, or taken back."""
+
+    LINKED = "linked"
+    OWN = "own"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shock:
+    """Another earthquake whose area meets the watch's, as last told.
+
+    Attributes:
+        event_id: canonical id.
+        time: origin time.
+        magnitude: as told.
+        told_at: publish time of the message that said so.
+        fate: what became of it; `detail`: why, in words.
+        outside_km2: land of its area that this watch does not look at.
+    """
+
+    event_id: str
+    time: datetime
+    magnitude: float
+    told_at: datetime
+    fate: Fate
+    detail: str = ""
+    outside_km2: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +121,9 @@ class Watch:
         later_times: other splits of the scenes, each with composites of its own.
         lattice: chosen when the first composite is planned, then fixed.
         standing, reason: why it ended.
+        linked_to: event id of the watch that looks at this earthquake's area; empty unless the standing is LINKED.
+        asked_at: publish time of the newest request for this earthquake; one that a person asked for is never linked.
+        shocks: other earthquakes that meet its area, in order of time.
         told_at: publish time of the newest announcement or cancellation that was heeded.
         looked_at: time of the last look; the watch never goes back behind it.
         revision: rises with every write.
@@ -109,6 +148,9 @@ class Watch:
     lattice: Lattice | None = None
     standing: Standing = Standing.OPEN
     reason: str = ""
+    linked_to: str = ""
+    asked_at: datetime | None = None
+    shocks: tuple[Shock, ...] = ()
     told_at: datetime
     looked_at: datetime | None = None
     revision: int = 1
@@ -140,15 +182,15 @@ class Watch:
     @property
     def series(self) -> list[Series]:
         """Every area at every time, the first ones first."""
-        times = [LaterTime(pre_end=self.pre_finish, post_start=self.post_begin), *self.later_times]
+        times = [LaterTime(number=0, pre_end=self.pre_finish, post_start=self.post_begin), *self.later_times]
         return [
             Series(
-                name=(f"w{later}" if later else "") + (f"g{growth}" if growth else ""),
+                name=(f"w{time.number}" if time.number else "") + (f"g{growth}" if growth else ""),
                 area=area,
                 pre_end=time.pre_end,
                 post_start=time.post_start,
             )
-            for later, time in enumerate(times)
+            for time in times
             for growth, area in enumerate([self.aoi, *self.growths])
         ]
 
@@ -177,23 +219,13 @@ class Watch:
 
     def at_later_time(self, *, pre_end: datetime, post_start: datetime) -> "Watch":
         """Return the watch with another split of the scenes, unless it has that one."""
-        known = [(one.pre_end, one.post_start) for one in self.series]
-        if (pre_end, post_start) in known:
+        if (pre_end, post_start) == (self.pre_finish, self.post_begin):
             return self
-        return replace(self, later_times=(*self.later_times, LaterTime(pre_end=pre_end, post_start=post_start)))
-
-    def with_shock(self, time: datetime, magnitude: float) -> "Watch":
-        """Return the watch after a later shock in its area: one of at least M - 0.5 gets composites whose post-event stack begins with it.
-
-        Their pre-event stack still ends with the first shock: what slid at either is in the difference.
-        """
-        strong = self.magnitude is None or magnitude >= self.magnitude - SHOCK_STEP
-        known = any(abs(one.post_start - time) < SETTLING for one in self.series)  # a revision moves it by seconds
-        if not strong or known or not self.t0 < time <= self.t0 + LONGEST_POST:
-            return self
-        return self.at_later_time(pre_end=self.pre_finish, post_start=time).noting(
-            f"A shock of M {magnitude:.1f} followed at {time:%Y-%m-%d %H:%M} UTC: further composites begin with it."
-        )
+        others = [one for one in self.later_times if (one.pre_end, one.post_start) != (pre_end, post_start)]
+        known = next((one.number for one in self.later_times if one not in others), None)
+        number = known or max([0, *(one.number for one in others)]) + 1
+        wished = LaterTime(number=number, pre_end=pre_end, post_start=post_start)  # no longer a shock's, which may go
+        return replace(self, later_times=tuple(sorted([*others, wished], key=lambda one: one.number)))
 
     def find(self, track: Track, stage: Stage, series: str = "") -> TrackStage | None:
         """Return one stage of one track in one series."""

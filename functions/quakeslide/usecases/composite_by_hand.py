@@ -16,6 +16,7 @@ from quakeslide.domain.lattice import lattice_for
 from quakeslide.domain.readiness import Outlook, Windows
 from quakeslide.domain.sentinel1 import Stage, Track, joined_tracks
 from quakeslide.domain.terrain import PLAIN, Terrain
+from quakeslide.domain.watch import Standing
 from quakeslide.errors import ImpossibleRequest
 from quakeslide.ports import CompositeExporter, ExportState, ObjectStore, SceneArchive
 from quakeslide.usecases.book_export import measured_rate, settle
@@ -133,6 +134,10 @@ def by_hand(
     if kept is None:
         raise ImpossibleRequest(f"{event_id} has no watch; `quakeslide trigger` opens one")
     watch = kept.watch
+    if watch.standing is Standing.LINKED:
+        raise ImpossibleRequest(
+            f"{event_id} is linked to {watch.linked_to}; `quakeslide trigger {event_id}` opens a watch"
+        )
     chosen = next((one for one in watch.series if one.name == series), None)
     if chosen is None:
         raise ImpossibleRequest(f"{event_id} has no series {series!r}; it has {[one.name for one in watch.series]}")

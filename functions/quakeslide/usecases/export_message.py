@@ -6,12 +6,12 @@ from quakeslide.settings import ExportSettings
 from quakeslide.usecases.advance_watch import advance_watch
 from quakeslide.usecases.delivery import CloudEventLike, deliver
 from quakeslide.usecases.exporting import Exporting
+from quakeslide.usecases.link_shocks import link_shocks
 from quakeslide.usecases.open_watch import (
     heed_announcement,
     heed_cancellation,
     heed_merger,
     heed_request,
-    link_shock,
 )
 from quakeslide.usecases.render_status import render_status
 from quakeslide.usecases.sweep import sweep
@@ -48,20 +48,26 @@ def handle_export_message(message: Message, envelope: Envelope, using: Exporting
             return
         case Announced():
             heed_announcement(message, envelope, state=using.state)
-            for main_shock in link_shock(message, envelope, state=using.state):
-                bring_on(main_shock, envelope, using)
         case Cancelled():
             heed_cancellation(message, envelope, state=using.state)
         case Merged():
             heed_merger(message, envelope, state=using.state)
-            bring_on(message.into, envelope, using)
+            bring_on_with_its_shocks(message.into, envelope, using)
         case Manual():
             heed_request(message, envelope, state=using.state)
         case WatchDue():
-            pass
+            bring_on(message.event_id, envelope, using)
+            return
         case _:
             raise MalformedMessage(f"{type(message).__name__} is not for export_composites")
-    bring_on(message.event_id, envelope, using)
+    bring_on_with_its_shocks(message.event_id, envelope, using)
+
+
+def bring_on_with_its_shocks(event_id: str, envelope: Envelope, using: Exporting) -> None:
+    """Link what belongs together now, then look at the watch and at every other one that this concerns."""
+    others = link_shocks(event_id, using.state)
+    for concerned in (event_id, *others):
+        bring_on(concerned, envelope, using)
 
 
 def bring_on(event_id: str, envelope: Envelope, using: Exporting) -> None:

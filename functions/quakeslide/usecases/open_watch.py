@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-import shapely
-
 from quakeslide.documents.ledger import LedgerEntry, read_entry, write_entry
 from quakeslide.domain import object_names
 from quakeslide.domain.aoi import on_the_globe
@@ -24,7 +22,6 @@ from quakeslide.usecases.render_status import problems_of
 
 JSON = "application/json"
 SOURCE = "manual"  # of a ledger entry that no feed brought
-OPEN_WATCHES = object_names.watch("any").removesuffix("any.json")
 WRITTEN = (Step.EXPORTED, Step.DONE, Step.STUCK)  # an export has ended well
 
 
@@ -49,7 +46,7 @@ def heed_announcement(message: Announced, envelope: Envelope, *, state: ObjectSt
         t0 = watch.t0 if watch.has_orders and abs(message.time - watch.t0) < SETTLING else message.time
         facts = replace(watch, place=message.place, magnitude=message.magnitude, t0=t0, told_at=told)
         if watch.standing is Standing.CANCELLED:
-            facts = replace(facts, standing=Standing.OPEN, reason="")
+            facts = replace(facts, standing=Standing.OPEN, reason="")  # linked again by `link_shocks` where it belongs
         if watch.aoi_source == "manual":
             return facts
         if watch.has_orders:
@@ -57,28 +54,6 @@ def heed_announcement(message: Announced, envelope: Envelope, *, state: ObjectSt
         return replace(facts, aoi=area, aoi_source=message.aoi_source)
 
     _apply(state, message.event_id, envelope, corrected, fresh=lambda: fresh)
-
-
-def link_shock(message: Announced, envelope: Envelope, *, state: ObjectStore) -> list[str]:
-    """Tell the watches in whose area a strong later shock struck; return their events.
-
-    Each gets further composites whose post-event stack begins with it, see `Watch.with_shock`.
-
-    Raises:
-        LostRace: a watch was changed meanwhile; repeating changes nothing more.
-    """
-    epicentre = shapely.Point(message.lon, message.lat)
-    linked = []
-    for listed in state.list(OPEN_WATCHES):
-        event_id = listed.name.removeprefix(OPEN_WATCHES).removesuffix(".json")
-        kept = find_watch(state, event_id) if event_id != message.event_id else None
-        if kept is None or kept.watch.standing is not Standing.OPEN or not kept.watch.whole_area.covers(epicentre):
-            continue
-        watch = kept.watch.with_shock(message.time, message.magnitude)
-        if watch != kept.watch:
-            save_watch(state, watch, kept)
-            linked.append(event_id)
-    return linked
 
 
 def heed_merger(message: Merged, envelope: Envelope, *, state: ObjectStore) -> None:
@@ -93,6 +68,7 @@ def heed_merger(message: Merged, envelope: Envelope, *, state: ObjectStore) -> N
     former = old.watch
 
     def taken_over(watch: Watch) -> Watch:
+        watch = replace(watch, asked_at=watch.asked_at or former.asked_at)
         if not watch.has_orders:
             watch = replace(
                 watch,
@@ -113,6 +89,8 @@ def heed_merger(message: Merged, envelope: Envelope, *, state: ObjectStore) -> N
         event_id=message.into,
         standing=Standing.OPEN,
         reason="",
+        linked_to="",
+        shocks=(),
         looked_at=None,
         revision=0,
         messages=(),
@@ -132,7 +110,9 @@ def heed_cancellation(message: Cancelled | Merged, envelope: Envelope, *, state:
     def cancelled(watch: Watch) -> Watch:
         if told < watch.told_at:
             return watch
-        return replace(watch, standing=Standing.CANCELLED, reason=reason, told_at=told)
+        if watch.asked_at is not None and watch.asked_at > told:  # a person asked after it was taken back
+            return replace(watch, told_at=told)
+        return replace(watch, standing=Standing.CANCELLED, reason=reason, linked_to="", told_at=told)
 
     def missing() -> Watch:
         raise LostRace(f"{message.event_id} was cancelled, but its announcement has not come in yet")
@@ -143,7 +123,7 @@ def heed_cancellation(message: Cancelled | Merged, envelope: Envelope, *, state:
 
 
 def heed_request(message: Manual, envelope: Envelope, *, state: ObjectStore) -> None:
-    """Do what a person asks for.
+    """Do what a person asks for; an earthquake that was linked to another gets a watch of its own, whatever is asked of it.
 
     Raises:
         ImpossibleRequest: an event in no ledger without area and post_start, or times that contradict each other.
@@ -180,8 +160,8 @@ def heed_request(message: Manual, envelope: Envelope, *, state: ObjectStore) -> 
         if message.force:
             watch = _forced(watch, envelope.message_id, _unusable(state, watch.event_id))
         if watch.standing is not Standing.OPEN and envelope.publish_time > watch.told_at:
-            watch = replace(watch, standing=Standing.OPEN, reason="")
-        return watch
+            watch = replace(watch, standing=Standing.OPEN, reason="", linked_to="")
+        return replace(watch, asked_at=max(envelope.publish_time, watch.asked_at or envelope.publish_time))
 
     _apply(state, message.event_id, envelope, changed, fresh=missing)
 
@@ -198,6 +178,8 @@ def _apply(
     if kept is not None and envelope.message_id in kept.watch.messages:
         return
     watch = change(kept.watch if kept else fresh())
+    if kept is None or kept.watch.t0.date() != watch.t0.date():
+        state.create(object_names.watch_day(event_id, f"{watch.t0:%Y-%m-%d}"), b"", "text/plain")
     save_watch(state, watch.having_handled(envelope.message_id), kept)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from quakeslide.documents.notes import POINTER, PROBLEM
 from quakeslide.domain import object_names
+from quakeslide.domain.linked_shocks import shock_notices
 from quakeslide.domain.orders import Order, Step, TrackStage
 from quakeslide.domain.readiness import RULES, Readiness
 from quakeslide.domain.watch import Standing, Watch
@@ -21,7 +22,12 @@ from quakeslide.usecases.keep_watch import find_watch
 JSON = "application/json"
 VERSION = 1
 TRIES = 5  # others may render at the same time; each try reads everything anew
-STATES = {Standing.OPEN: "watching", Standing.CLOSED: "complete", Standing.CANCELLED: "cancelled"}
+STATES = {
+    Standing.OPEN: "watching",
+    Standing.CLOSED: "complete",
+    Standing.CANCELLED: "cancelled",
+    Standing.LINKED: "linked",
+}
 BROKEN_PROMISE = 0.05  # share of the area by which the pixels may fall short of the scenes' outlines before it is said
 OUTCOMES = ("done", "none_found", "could_not_look")
 
@@ -50,8 +56,8 @@ def render_status(
         data = json.dumps(document, sort_keys=True, indent=1, allow_nan=False).encode()
         if standing is not None and standing.data == data:
             return document
-        if results.replace(name, data, JSON, standing.generation if standing else 0):
-            return document
+        # then look again: who found nothing to write meanwhile, for it stood so already, relies on what is written last being true
+        results.replace(name, data, JSON, standing.generation if standing else 0)
     raise LostRace(f"{name} kept changing")
 
 
@@ -67,9 +73,14 @@ def status_document(
     else:
         watch = kept.watch
         title = watch.place if watch.magnitude is None else f"M {watch.magnitude:.1f}, {watch.place}"
-        standing, notices = STATES[watch.standing], list(watch.notices)
+        standing, notices = STATES[watch.standing], [*watch.notices, *shock_notices(watch)]
         if watch.standing is Standing.CANCELLED:
             notices.append(f"Cancelled: {watch.reason}. Products made before stay as they are.")
+        elif watch.standing is Standing.LINKED:
+            notices.append(
+                f"Linked to {watch.linked_to}: {watch.reason}. Its slides are mapped there; a manual message for"
+                f" {event_id} opens a watch of its own."
+            )
         elif not watch.track_stages:
             notices.append("Sentinel-1 has not been seen over this area yet.")
         tracks = [_row(watch, item, _pointer(results, watch, item), composites) for item in watch.track_stages]
@@ -78,6 +89,7 @@ def status_document(
         "event_id": event_id,
         "title": title,
         "state": standing,
+        "linked_to": kept.watch.linked_to or None if kept else None,
         "tracks": tracks,
         "problems": shown,
         "notices": notices,
