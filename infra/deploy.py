@@ -16,8 +16,8 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from infra.google_api import ApiError, GoogleApi, Refusal
 from infra.plan_guard import losses
@@ -185,7 +185,7 @@ def perform(action: str, deployment: Deployment, *, is_agreed: bool, may_lose: b
         print("deployed; try it: make smoke")
 
 
-def main(arguments: list[str] | None = None, api: Any = GoogleApi) -> int:
+def main(arguments: list[str] | None = None, api: Callable[[str], GoogleApi] = GoogleApi) -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="infra.deploy", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("action", choices=("check", "plan", "deploy", "destroy"))
@@ -197,8 +197,10 @@ def main(arguments: list[str] | None = None, api: Any = GoogleApi) -> int:
     given = parser.parse_args(arguments)
     try:
         client = api(given.project)
-        check(client, given.project, given.region)
-        print(f"{given.project}: APIs, region, state bucket and Earth Engine are there")
+        is_leaving = given.action == "destroy"
+        check(client, given.project, given.region, is_leaving=is_leaving)
+        found = "APIs and state bucket" if is_leaving else "APIs, region, state bucket and Earth Engine"
+        print(f"{given.project}: {found} are there")
         if given.action != "check":
             deployment = Deployment(given.project, given.region, given.environment, client)
             perform(given.action, deployment, is_agreed=given.yes, may_lose=given.lose)

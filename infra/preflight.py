@@ -12,8 +12,14 @@ from infra.google_api import ApiError, GoogleApi, Refusal
 SERVICES: dict[str, str] = json.loads((Path(__file__).parent / "services.json").read_text(encoding="utf-8"))
 
 
-def check(api: GoogleApi, project: str, region: str) -> None:
+def check(api: GoogleApi, project: str, region: str, *, is_leaving: bool = False) -> None:
     """Return if the project is ready.
+
+    Args:
+        api: Google Cloud's APIs.
+        project: to look at.
+        region: of everything.
+        is_leaving: the system is only to be destroyed, which needs neither Earth Engine nor a region that can hold it.
 
     Raises:
         Refusal: names everything that is missing, one line each.
@@ -25,11 +31,10 @@ def check(api: GoogleApi, project: str, region: str) -> None:
         lines = "".join(f"\n    {name}: {SERVICES[name]}" for name in missing)
         command = f"gcloud services enable {' '.join(missing)} --project={project}"
         lacks.append(f"These APIs are not enabled in {project}:{lines}\n  Run: {command}")
-    steps: list[tuple[str, Callable[[], None]]] = [
-        ("cloudfunctions.googleapis.com", lambda: check_region(api, project, region)),
-        ("storage.googleapis.com", lambda: check_state_bucket(api, project)),
-        ("earthengine.googleapis.com", lambda: check_earth_engine(api, project)),
-    ]
+    steps: list[tuple[str, Callable[[], None]]] = [("storage.googleapis.com", lambda: check_state_bucket(api, project))]
+    if not is_leaving:
+        steps.insert(0, ("cloudfunctions.googleapis.com", lambda: check_region(api, project, region)))
+        steps.append(("earthengine.googleapis.com", lambda: check_earth_engine(api, project)))
     for service, step in steps:
         if service in missing:
             continue  # its answer would only say so again

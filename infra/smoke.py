@@ -212,7 +212,7 @@ class _understood:  # noqa: N801  a context manager, used like a function
             ) from error
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, api: Callable[[str], GoogleApi] = GoogleApi) -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="infra.smoke", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--project", required=True)
@@ -221,7 +221,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=90, help="how long to follow (default: 90)")
     given = parser.parse_args(arguments)
     try:
-        check(GoogleApi(given.project), given.project, given.region)
+        check(api(given.project), given.project, given.region)
         smoke = Smoke(given.project, given.bucket_prefix or given.project)
         print(f"smoke: {smoke.judge(smoke.run(given.minutes))}")
     except Refusal as refusal:

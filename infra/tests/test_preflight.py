@@ -3,7 +3,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from infra import deploy
+from infra import deploy, smoke
 from infra.google_api import GoogleApi, Refusal
-from infra.preflight import SERVICES, check
+from infra.preflight import check
 
 PROJECT, REGION = "quakeslide-test", "europe-west1"
 
@@ -76,7 +76,7 @@ def api(cloud: Cloud) -> Iterator[GoogleApi]:
             return
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     with requests.Session() as session:
         yield GoogleApi(PROJECT, session, f"http://127.0.0.1:{server.server_address[1]}/{{}}".format)
@@ -133,6 +133,13 @@ def test_no_state_bucket_is_said_with_the_command_that_makes_it(cloud: Cloud, ap
     assert f"gcloud storage buckets create gs://{PROJECT}-terraform-state" in refused(api)
 
 
+@pytest.mark.parametrize("take_away", ["no_region", "no_earth_engine", "no_quota"])
+def test_a_system_can_be_destroyed_where_it_could_not_be_made(cloud: Cloud, api: GoogleApi, take_away: str) -> None:
+    globals()[take_away](cloud)
+    check(api, PROJECT, REGION, is_leaving=True)
+    assert refused(api)
+
+
 def test_all_lacks_are_said_at_once(cloud: Cloud, api: GoogleApi) -> None:
     cloud.disabled = {"pubsub.googleapis.com"}
     cloud.refuse(f"storage/storage/v1/b/{PROJECT}-terraform-state", 404, "The specified bucket does not exist.")
@@ -156,12 +163,59 @@ def test_a_server_that_does_not_answer_is_no_traceback() -> None:
         check(GoogleApi(PROJECT, session, "http://127.0.0.1:9/{}".format), PROJECT, REGION)
 
 
-def test_the_command_exits_with_the_lack_on_stderr(
-    cloud: Cloud, api: GoogleApi, capsys: pytest.CaptureFixture[str]
+def no_api(cloud: Cloud) -> None:
+    cloud.disabled = {"pubsub.googleapis.com"}
+
+
+def no_region(cloud: Cloud) -> None:
+    cloud.answers[f"run/v1/projects/{PROJECT}/locations"] = (200, {"locations": [{"locationId": "europe-west4"}]})
+
+
+def no_earth_engine(cloud: Cloud) -> None:
+    words = f"Project '{PROJECT}' is not registered to use Earth Engine."
+    cloud.refuse(f"earthengine/v1/projects/{PROJECT}/operations", 403, words)
+
+
+def no_quota(cloud: Cloud) -> None:
+    cloud.limit("earthengine.googleapis.com/daily_eecu_usage_time", 0)
+
+
+LACKS = [
+    (
+        no_api,
+        "pubsub.googleapis.com: topics and subscriptions",
+        f"gcloud services enable pubsub.googleapis.com --project={PROJECT}",
+    ),
+    (no_region, f"no services in region {REGION}", "Choose another REGION=, such as europe-west4"),
+    (no_earth_engine, f"{PROJECT} cannot use Earth Engine", f"earth-engine/configuration?project={PROJECT}"),
+    (
+        no_quota,
+        "daily_eecu_usage_time of quakeslide-test is zero",
+        f"iam-admin/quotas?project={PROJECT}&service=earthengine",
+    ),
+]
+
+
+@pytest.mark.parametrize(("take_away", "which", "remedy"), LACKS, ids=[lack[0].__name__ for lack in LACKS])
+@pytest.mark.parametrize("command", ["deploy plan", "deploy deploy", "smoke"])
+def test_each_command_says_which_and_how_to_mend_it_and_does_nothing(
+    cloud: Cloud,
+    api: GoogleApi,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    take_away: Callable[[Cloud], None],
+    which: str,
+    remedy: str,
 ) -> None:
-    cloud.disabled = set(SERVICES)
-    assert deploy.main(["plan", "--project", PROJECT, "--region", REGION], api=lambda project: api) == 1
-    assert "deploy: These APIs are not enabled" in capsys.readouterr().err
+    take_away(cloud)
+    module, *action = command.split()
+    main = deploy.main if module == "deploy" else smoke.main
+    assert main([*action, "--project", PROJECT, "--region", REGION], api=lambda project: api) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith(f"{module}: ")
+    assert which in said.err
+    assert remedy in said.err
+    assert said.out == ""
 
 
 def test_backlog_is_the_newest_point(cloud: Cloud, api: GoogleApi) -> None:
