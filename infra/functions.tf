@@ -9,9 +9,11 @@ locals {
       { for name, value in { FEED_URL = var.feed_url } : name => value if value != null },
     )
     export_composites = {
+      BACKSCATTER          = var.backscatter
       DATA_NOTICE          = var.data_notice
       EECU_HOURS_PER_DAY   = tostring(var.eecu_hours_per_day)
       EECU_HOURS_PER_EVENT = tostring(var.eecu_hours_per_event)
+      MASK_BUFFER_M        = tostring(var.mask_buffer_m)
       STAGES               = var.stages
     }
     detect_landslides = { MODEL_SERVER = module.model_server.uri }

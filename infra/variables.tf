@@ -9,6 +9,18 @@ variable "alert_emails" {
   }
 }
 
+variable "backscatter" {
+  description = "What composites hold: sigma0, or terrain-flattened gamma0_terrain_volume or gamma0_terrain_surface; published weights expect sigma0."
+  type        = string
+  default     = "sigma0"
+  nullable    = false
+
+  validation {
+    condition     = contains(["sigma0", "gamma0_terrain_volume", "gamma0_terrain_surface"], var.backscatter)
+    error_message = "backscatter must be sigma0, gamma0_terrain_volume or gamma0_terrain_surface."
+  }
+}
+
 variable "billing_account" {
   description = "Billing account, 012345-6789AB-CDEF01, under which a budget is made; none is made where null."
   type        = string
@@ -125,6 +137,18 @@ variable "labels" {
   validation {
     condition     = alltrue([for key, value in var.labels : can(regex("^[a-z][a-z0-9_-]{0,62}$", key)) && can(regex("^[a-z0-9_-]{0,63}$", value))])
     error_message = "Labels have keys and values of a-z, 0-9, dash and underscore, 63 at most; a key starts with a letter."
+  }
+}
+
+variable "mask_buffer_m" {
+  description = "Pixels within so many metres of layover or shadow count as such."
+  type        = number
+  default     = 0
+  nullable    = false
+
+  validation {
+    condition     = var.mask_buffer_m >= 0 && var.mask_buffer_m <= 500 && floor(var.mask_buffer_m) == var.mask_buffer_m
+    error_message = "mask_buffer_m must be a whole number of 0 to 500."
   }
 }
 

@@ -34,10 +34,12 @@ variables {
   model_folder  = "tests/models"
 
   # Behind every setting of a function a value that is not its default.
+  backscatter          = "gamma0_terrain_volume"
   data_notice          = "EXERCISE"
   eecu_hours_per_day   = 11
   eecu_hours_per_event = 7
   feed_url             = "https://earthquake.usgs.gov/earthquakes/feed/v1.0/summary/2.5_week.geojson"
+  mask_buffer_m        = 20
   rule                 = "sensitive"
   stages               = "60-12"
 

@@ -13,11 +13,13 @@ module "quakeslide" {
   project                = var.project
   region                 = var.region
   alert_emails           = var.alert_emails
+  backscatter            = var.backscatter
   billing_account        = var.billing_account
   eecu_hours_per_day     = var.eecu_hours_per_day
   eecu_hours_per_event   = var.eecu_hours_per_event
   feed_url               = var.feed_url
   kms_key                = var.kms_key
+  mask_buffer_m          = var.mask_buffer_m
   public_results         = var.public_results
   result_readers         = var.result_readers
   retiring_subscriptions = var.retiring_subscriptions

@@ -4,6 +4,12 @@ variable "alert_emails" {
   default     = []
 }
 
+variable "backscatter" {
+  description = "What composites hold: sigma0, or terrain-flattened gamma0_terrain_volume or gamma0_terrain_surface; published weights expect sigma0."
+  type        = string
+  default     = null # the system's own default
+}
+
 variable "billing_account" {
   description = "Billing account under which a budget is made; none is made where null."
   type        = string
@@ -31,6 +37,12 @@ variable "feed_url" {
 variable "kms_key" {
   description = "Key in the same region that encrypts buckets, topics, functions and model server; Google's own where null."
   type        = string
+  default     = null # the system's own default
+}
+
+variable "mask_buffer_m" {
+  description = "Pixels within so many metres of layover or shadow count as such."
+  type        = number
   default     = null # the system's own default
 }
 
