@@ -1,11 +1,15 @@
 """`python -m training`: one row a command; each command lies in the module that does its work and is imported when it is asked for."""
 
 import os
+import sys
 from importlib import import_module
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's greetings; before it is imported
 
 import click
+
+sys.path.append(str(Path(__file__).parents[1] / "functions"))  # `sample` and `detections` use the service's library
 
 COMMANDS = {
     "simulate": ("training.dataset:simulate_command", "Simulate scenes and cut them into patches."),
@@ -13,6 +17,10 @@ COMMANDS = {
     "evaluate": (
         "training.evaluate:evaluate_command",
         "Score a model folder again on the test part and unseen events.",
+    ),
+    "detections": (
+        "training.evaluation.map_scores:detections_command",
+        "Hold a model's detections on whole scenes against their landslides.",
     ),
     "table": (
         "training.evaluation.tables:table_command",

@@ -1,0 +1,171 @@
+"""`python -m training detections`: a model's boxes on whole scenes, simulated or from disk, against their landslides."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import geopandas
+import numpy as np
+import rasterio
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.features import shapes
+from rich.progress import track
+from shapely.geometry.base import BaseGeometry
+
+from training.evaluation.detections import WINDOW_PX, MapScores, match, scan
+from training.export import UnusableModel, load_model, read_card
+from training.simulator.events import EVENTS
+from training.simulator.scene import BANDS, Scene
+from training.simulator.terrain import PIXEL_M
+
+
+class UnusableMap(ValueError):
+    """A composite or an inventory that cannot be scored; the message names it and what is wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Map:
+    """One composite with what is known to have failed in it.
+
+    Attributes:
+        name: for the report.
+        image: float32 [H, W, bands], dB, NaN = missing.
+        transform: pixel (column, row) to metres.
+        landslides: polygons in the same metres.
+    """
+
+    name: str
+    image: NDArray[np.float32]
+    transform: Affine
+    landslides: list[BaseGeometry]
+
+
+def simulated_maps(event: str, orbit_pass: str, windows: tuple[int, int], seeds: range, side: int) -> Iterator[Map]:
+    """Yield simulated scenes of an event; landslides are what failed and this pass can see, one polygon each."""
+    for seed in seeds:
+        scene = Scene(EVENTS[event], seed=seed, shape=(side, side))
+        seen = np.where(scene.view(orbit_pass).is_distorted, 0, scene.slides.label).astype(np.int32)  # type: ignore[arg-type]
+        pieces: dict[float, list[BaseGeometry]] = {}
+        transform = Affine.scale(PIXEL_M, -PIXEL_M)
+        for shape, number in shapes(seen, mask=seen > 0, transform=transform):
+            pieces.setdefault(number, []).append(shapely.geometry.shape(shape))
+        image = scene.composite(orbit_pass, pre_days=windows[0], post_days=windows[1])  # type: ignore[arg-type]
+        polygons = [shapely.union_all(parts) for parts in pieces.values()]
+        yield Map(name=f"{event}/{seed}", image=image, transform=transform, landslides=polygons)
+
+
+def map_from_disk(composite: Path, inventory: Path, bands: tuple[str, ...]) -> Map:
+    """Read a composite GeoTIFF whose bands are described by their names, and the landslides that touch it.
+
+    Raises:
+        UnusableMap: bands are missing, the CRS is not metric, or a file cannot be read.
+    """
+    try:
+        with rasterio.open(composite) as file:
+            if missing := [band for band in bands if band not in file.descriptions]:
+                raise UnusableMap(
+                    f"{composite} has no band described as {', '.join(missing)}; found {file.descriptions}"
+                )
+            if file.crs is None or not file.crs.is_projected:
+                raise UnusableMap(f"{composite}: its CRS {file.crs} has no metres; areas need a projected one")
+            layers = file.read([1 + file.descriptions.index(band) for band in bands], out_dtype="float32", masked=True)
+            transform, crs, bounds = file.transform, file.crs, file.bounds
+        read = geopandas.read_file(inventory)
+    except (rasterio.errors.RasterioIOError, OSError, RuntimeError) as error:
+        raise UnusableMap(f"cannot read: {error}") from error
+    if read.crs is None:
+        raise UnusableMap(f"{inventory} says no CRS")
+    polygons = read.to_crs(crs).geometry.make_valid()
+    inside = polygons.intersection(shapely.box(*bounds))
+    return Map(
+        name=composite.name,
+        image=np.moveaxis(layers.filled(np.nan), 0, -1),
+        transform=transform,
+        landslides=[polygon for polygon in inside if polygon.area > 0],
+    )
+
+
+def score_maps(folder: Path, maps: Iterator[Map], threshold: float | None) -> dict[str, Any]:
+    """Return the scores of each map and of all together.
+
+    Raises:
+        UnusableModel: see `load_model`.
+    """
+    card, model = read_card(folder), load_model(folder)
+    fills = card["fill_db"]
+    fill_db = [fills[band] for band in card["bands"]] if isinstance(fills, dict) else list(fills)
+    limit = card["threshold"] if threshold is None else threshold
+    rows: dict[str, Any] = {}
+    total = MapScores()
+    for one in maps:
+        found = scan(model, one.image, fill_db)
+        scores = match(_boxes(found.kept(limit), one.transform), one.landslides, not_scored=found.not_scored)
+        rows[one.name] = scores.as_dict()
+        total += scores
+    return {"model": card["name"], "sha256": card["sha256"], "threshold": limit, "maps": rows, "all": total.as_dict()}
+
+
+def _boxes(corners: NDArray[np.int_], transform: Affine) -> list[BaseGeometry]:
+    boxes = []
+    for row, column in corners:
+        x, y = zip(*(transform @ (column + d, row + d) for d in (0, WINDOW_PX)), strict=True)
+        boxes.append(shapely.box(min(x), min(y), max(x), max(y)))
+    return boxes
+
+
+DETECTIONS_HELP = """Score a model's detections on whole scenes: windows, suppression, boxes held against landslides.
+
+Give a composite with its inventory, or a simulated event.
+
+\b
+Examples:
+  python -m training detections serving/models/vv_vh_ascending_60_12 --event sumatra --seeds 5
+  python -m training detections MODEL --composite composite.tif --inventory landslides.gpkg
+"""
+
+
+@click.command("detections", help=DETECTIONS_HELP)
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--event", type=click.Choice(sorted(EVENTS)), help="Simulated event.")
+@click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Scenes of the simulated event.")
+@click.option("--scene-px", type=click.IntRange(128), default=1024, show_default=True)
+@click.option(
+    "--composite", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="GeoTIFF in a metric CRS."
+)
+@click.option("--inventory", type=click.Path(exists=True, path_type=Path), help="Polygons, any format of GeoPandas.")
+@click.option("--threshold", type=click.FloatRange(0, 1), help="The card's where it is not given.")
+def detections_command(
+    folder: Path,
+    event: str | None,
+    seeds: int,
+    scene_px: int,
+    composite: Path | None,
+    inventory: Path | None,
+    threshold: float | None,
+) -> None:
+    """Score a model's detections on whole scenes."""
+    if (event is None) == (composite is None) or (composite is None) != (inventory is None):
+        raise click.UsageError("give either --event, or --composite and --inventory")
+    try:
+        card = read_card(folder)
+        if composite and inventory:
+            maps = iter([map_from_disk(composite, inventory, tuple(card["bands"]))])
+        else:
+            _, orbit_pass, pre_days, post_days = card["name"].rsplit("_", 3)
+            places = simulated_maps(
+                str(event), orbit_pass.upper(), (int(pre_days), int(post_days)), range(seeds), scene_px
+            )
+            channels = [BANDS.index(band) for band in card["bands"]]
+            maps = (
+                Map(name=m.name, image=m.image[..., channels], transform=m.transform, landslides=m.landslides)
+                for m in track(places, total=seeds, description="scenes")
+            )
+        scores = score_maps(folder, maps, threshold)
+    except (UnusableModel, UnusableMap) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(json.dumps(scores, indent=1))
