@@ -22,10 +22,11 @@ from shapely.geometry.base import BaseGeometry
 from training.simulator.acquisition import Polarisation
 from training.simulator.events import ArchivedEvent, Track
 from training.simulator.grid import Grid, feature, geojson_ring, grid_around, outlines
+from training.simulator.height_model import read_height
 from training.simulator.scene import REPEAT_DAYS, Scene, pass_days
 from training.simulator.terrain import Field
 
-NOTICE = "SIMULATED Sentinel-1 scenes and landslides over simulated terrain; no observation of any real place."
+NOTICE = "SIMULATED Sentinel-1 scenes and landslides over {} terrain; no observation of any real place."
 TRUTH_MIN_M2 = 20480.0  # 5 % of a window of 64 x 64 px of 10 m, what the paper calls a landslide patch
 OVERLAP_PX = 8
 SLICE_S = 25.0
@@ -54,17 +55,26 @@ class Slice:
 
 
 def write_archive(
-    plan: ArchivedEvent, aoi: BaseGeometry, folder: Path, *, seed: int, post_days: float, size_px: int | None
+    plan: ArchivedEvent,
+    aoi: BaseGeometry,
+    folder: Path,
+    *,
+    seed: int,
+    post_days: float,
+    size_px: int | None,
+    height_model: Path | None = None,
 ) -> dict[str, object]:
     """Write everything; return the content of `scene.json`.
 
     Raises:
-        ValueError: the folder holds something already, or `size_px` is too small.
+        ValueError: the folder holds something already, `size_px` is too small, or the height model leaves gaps.
     """
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder} is not empty: an archive is written into a new folder")
     grid = grid_around(aoi, size_px=size_px)
-    scene = Scene(plan.event, seed=seed, shape=grid.shape)
+    height_m = read_height(height_model, grid) if height_model else None
+    scene = Scene(plan.event, seed=seed, shape=grid.shape, height_m=height_m)
+    notice = NOTICE.format("real" if height_model else "simulated")
     images = folder / "COPERNICUS" / "S1_GRD"
     images.mkdir(parents=True)
     written: list[str] = []
@@ -77,9 +87,9 @@ def write_archive(
                 _write_slice(images, piece, track, bands, grid)
                 written.append(piece.index)
     _write_height(folder / "COPERNICUS" / "DEM" / "GLO30", scene.terrain.height_m, grid, plan.origin)
-    truth = _write_truth(folder, scene, grid, aoi)
+    truth = _write_truth(folder, scene, grid, aoi, notice)
     about: dict[str, object] = {
-        "notice": NOTICE,
+        "notice": notice,
         "event": plan.event.name,
         "seed": seed,
         "origin": plan.origin.isoformat().replace("+00:00", "Z"),
@@ -212,7 +222,7 @@ def _corner(degrees: float, signs: str) -> str:
     return f"{signs[whole < 0]}{abs(whole):0{2 if signs == 'NS' else 3}d}_00"
 
 
-def _write_truth(folder: Path, scene: Scene, grid: Grid, aoi: BaseGeometry) -> dict[str, object]:
+def _write_truth(folder: Path, scene: Scene, grid: Grid, aoi: BaseGeometry, notice: str) -> dict[str, object]:
     areas = scene.slides.areas_m2()
     everything, judged = [], []
     for number, polygon in outlines(scene.slides.label, grid).items():
@@ -221,7 +231,7 @@ def _write_truth(folder: Path, scene: Scene, grid: Grid, aoi: BaseGeometry) -> d
         if areas[number] >= TRUTH_MIN_M2 and polygon.intersects(aoi):
             judged.append(item)
     for name, items in (("truth_all.geojson", everything), ("truth.geojson", judged)):
-        _write_json(folder / name, {"type": "FeatureCollection", "notice": NOTICE, "features": items})
+        _write_json(folder / name, {"type": "FeatureCollection", "notice": notice, "features": items})
     return {"slides": len(everything), "truth_slides": len(judged), "truth_min_m2": TRUTH_MIN_M2}
 
 

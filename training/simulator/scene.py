@@ -18,16 +18,21 @@ _TERRAIN, _COVER, _SLIDES, _WEATHER, _PASSES, _SPECKLE = range(6)
 
 
 class Scene:
-    """A place with its landslides; everything follows from (event number, seed, shape).
+    """A place with its landslides; everything follows from (event number, seed, shape) and the height model, if one is given.
 
     Attributes:
         event, seed: where it comes from.
         terrain, cover, slides, rain: what it holds, see their modules.
     """
 
-    def __init__(self, event: Event, *, seed: int, shape: tuple[int, int]) -> None:
+    def __init__(self, event: Event, *, seed: int, shape: tuple[int, int], height_m: Field | None = None) -> None:
         self.event, self.seed, self.shape = event, seed, shape
-        self.terrain = terrain.mountains(self._rng(_TERRAIN), shape, relief_m=event.relief_m, exponent=event.exponent)
+        if height_m is None:
+            self.terrain = terrain.mountains(
+                self._rng(_TERRAIN), shape, relief_m=event.relief_m, exponent=event.exponent
+            )
+        else:
+            self.terrain = terrain.describe(height_m)
         self.cover = cover.plant(self._rng(_COVER), self.terrain, event)
         self.slides = landslides.trigger(self._rng(_SLIDES), self.terrain, self.cover, event)
         self.rain = cover.weather(self._rng(_WEATHER))
