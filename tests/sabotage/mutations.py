@@ -369,4 +369,18 @@ MUTATIONS = (
         new="    name = object_names.watch(watch.event_id)\n    kept = None if kept and kept.name != name else kept\n",
         tests=("tests/unit/test_watch.py::test_of_two_changes_of_an_ended_watch_one_is_lost_and_says_so",),
     ),
+    Mutation(
+        name="grid's field indexes believed: a column that is not there",
+        file=f"{LIBRARY}/documents/shakemap.py",
+        old="    if sorted(fields.values()) != list(range(len(fields))):",
+        new="    if False:",
+        tests=("tests/unit/test_grid_fuzz.py::test_any_attribute_may_say_anything",),
+    ),
+    Mutation(
+        name="one damaged product takes all others with it",
+        file=f"{LIBRARY}/documents/products.py",
+        old="    return rank if all(map(math.isfinite, rank)) else None",
+        new="    return rank",
+        tests=("tests/unit/test_usgs_fuzz.py::test_damaged_product_does_not_count_and_the_others_do",),
+    ),
 )

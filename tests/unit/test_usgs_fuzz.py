@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quakeslide.documents.products import landslide_alert
-from quakeslide.documents.shakemap import preferred_shakemap, read_coverage, shaking_content, version_of
+from quakeslide.documents.shakemap import preferred_shakemap, read_coverage, shaking_urls, version_of
 
 
 def product(**changes: Any) -> dict[str, Any]:
@@ -37,7 +37,14 @@ def test_heaviest_product_counts_then_the_newest() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"status": "DELETE"}, {"status": "cancelled"}, {"properties": {"map-status": "CANCELED"}}, {"contents": {}}],
+    [
+        {"status": "DELETE"},
+        {"status": "cancelled"},
+        {"properties": {"map-status": "CANCELED"}},
+        {"properties": {"event-type": "SCENARIO"}},
+        {"contents": {}},
+        {"contents": {"download/grid.xml": None}},
+    ],
 )
 def test_withdrawn_or_empty_product_does_not_count(changes: dict[str, Any]) -> None:
     assert preferred_shakemap(detail(product(preferredWeight=999, **changes))) is None
@@ -75,7 +82,7 @@ def test_product_without_a_grid_gives_its_finest_coverage() -> None:
     contents = {f"download/coverage_mmi_{size}_res.covjson": {"url": "u"} for size in ("low", "high")}
     found = preferred_shakemap(detail(product(contents=contents)))
     assert found is not None
-    assert shaking_content(found) == "download/coverage_mmi_high_res.covjson"
+    assert list(shaking_urls(found)) == [f"download/coverage_mmi_{size}_res.covjson" for size in ("high", "low")]
 
 
 junk = st.recursive(
@@ -114,3 +121,27 @@ def test_damaged_coverage_raises_nothing_but_value_error(field: str, value: Any)
     except ValueError:
         return
     assert grid.mmi.ndim == 2
+
+
+@settings(max_examples=200, deadline=None)
+@given(junk, st.sampled_from(["status", "source", "updateTime", "preferredWeight", "properties", "contents", "url"]))
+def test_damaged_product_does_not_count_and_the_others_do(value: Any, field: str) -> None:
+    damaged = product(preferredWeight=999)
+    if field == "url":
+        damaged["contents"] = {"download/grid.xml": {"url": value}}
+    else:
+        damaged[field] = value
+    found = preferred_shakemap(detail(damaged, product()))
+    assert found is not None
+    assert version_of(found)
+    assert all(isinstance(url, str) for url in shaking_urls(found).values())
+    assert landslide_alert({"properties": {"products": {"ground-failure": [damaged]}}}) == ""
+
+
+def test_coverage_along_other_axes_or_on_uneven_ones_is_refused() -> None:
+    crossed, uneven = coverage(), coverage()
+    crossed["ranges"]["MMI"]["axisNames"] = ["x", "y"]
+    uneven["domain"]["axes"]["x"] = {"values": [136.0, 137.0, 137.1, 139.0]}
+    for document, said in ((crossed, "not y, x"), (uneven, "not regular")):
+        with pytest.raises(ValueError, match=said):
+            read_coverage(json.dumps(document).encode(), "us 1")

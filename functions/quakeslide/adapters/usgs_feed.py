@@ -19,7 +19,7 @@ from tenacity import (
 )
 
 from quakeslide.documents.products import landslide_alert
-from quakeslide.documents.shakemap import preferred_shakemap, read_shaking, shaking_content, version_of
+from quakeslide.documents.shakemap import preferred_shakemap, read_shaking, shaking_urls, version_of
 from quakeslide.documents.usgs_feed import read_feature, read_features
 from quakeslide.domain.aoi import Detail, ShakeGrid
 from quakeslide.domain.earthquake import Deleted, Earthquake
@@ -139,18 +139,17 @@ class UsgsFeed:
         return Detail(shaking=shaking, landslide_alert=landslide_alert(detail))
 
     def _shaking(self, product: dict[str, Any], quake: Earthquake) -> ShakeGrid | None:
-        content = shaking_content(product)
-        url = product["contents"][content]["url"]
-        try:
-            return read_shaking(content, self._get(url)[1], version=version_of(product))
-        except ValueError as error:
-            reason = str(error)
-        except FeedUnavailable as error:
-            status = getattr(getattr(error.__cause__, "response", None), "status_code", None)
-            if status not in (403, 404, 410):
-                raise
-            reason = str(error)
-        say("ShakeMap not usable", level=logging.WARNING, event=quake.preferred_id, url=url, reason=reason[:300])
+        for content, url in shaking_urls(product).items():
+            try:
+                return read_shaking(content, self._get(url)[1], version=version_of(product))
+            except ValueError as error:
+                reason = str(error)
+            except FeedUnavailable as error:
+                status = getattr(getattr(error.__cause__, "response", None), "status_code", None)
+                if status not in (403, 404, 410):
+                    raise
+                reason = str(error)
+            say("ShakeMap not usable", level=logging.WARNING, event=quake.preferred_id, url=url, reason=reason[:300])
         return None
 
     @retry(

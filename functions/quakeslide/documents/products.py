@@ -3,6 +3,7 @@
 Format: https://earthquake.usgs.gov/earthquakes/feed/v1.0/geojson_detail.php.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,16 +15,25 @@ def preferred(
 ) -> dict[str, Any] | None:
     """Return the usable product of a kind with the greatest weight that was not withdrawn; the newest of equals.
 
-    None where there is none, and where the products are not as documented.
+    None where there is none. A product that is not as documented does not count; the others still do.
     """
     try:
-        products = detail["properties"]["products"].get(kind, [])
-        usable = [p for p in products if p["status"].upper() not in WITHDRAWN and is_usable(p)]
-        return max(
-            usable, key=lambda p: (float(p.get("preferredWeight", 0)), float(p.get("updateTime", 0))), default=None
-        )
-    except (KeyError, TypeError, ValueError, AttributeError):
+        products = list(detail["properties"]["products"].get(kind, []))
+    except (KeyError, TypeError, AttributeError):
         return None
+    ranked = [(rank, product) for product in products if (rank := _rank(product, is_usable)) is not None]
+    return max(ranked, key=lambda pair: pair[0], default=(None, None))[1]
+
+
+def _rank(product: Any, is_usable: Callable[[dict[str, Any]], bool]) -> tuple[float, float] | None:
+    """Return what a product is preferred by, None where it does not count."""
+    try:
+        if product["status"].upper() in WITHDRAWN or not is_usable(product):
+            return None
+        rank = float(product.get("preferredWeight", 0)), float(product.get("updateTime", 0))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        return None
+    return rank if all(map(math.isfinite, rank)) else None
 
 
 def landslide_alert(detail: dict[str, Any]) -> str:

@@ -16,9 +16,11 @@ from quakeslide.documents.products import preferred
 from quakeslide.domain.aoi import ShakeGrid
 
 MAX_GRID_POINTS = 4_000_000
+MAX_DIGITS = 32  # of a value with the blank after it; recorded ones have 5 to 12
 NAMESPACE = "{http://earthquake.usgs.gov/eqcenter/shakemap}"
 
 
+ACTUAL = "ACTUAL"  # scenarios and tests say otherwise
 GRID = "download/grid.xml"
 COVERAGES = tuple(f"download/coverage_mmi_{size}_res.covjson" for size in ("high", "medium", "low"))
 
@@ -30,7 +32,8 @@ def preferred_shakemap(detail: dict[str, Any]) -> dict[str, Any] | None:
         "shakemap",
         lambda p: (
             str(p["properties"].get("map-status", "")).upper() not in ("CANCELLED", "CANCELED")
-            and any(name in p["contents"] for name in (GRID, *COVERAGES))
+            and str(p["properties"].get("event-type", ACTUAL)).upper() == ACTUAL
+            and bool(version_of(p) and shaking_urls(p))
         ),
     )
 
@@ -40,9 +43,11 @@ def version_of(product: dict[str, Any]) -> str:
     return f"{product['source']} {product['properties'].get('version', product['updateTime'])}"
 
 
-def shaking_content(product: dict[str, Any]) -> str:
-    """Return which of a usable product's contents to read."""
-    return next(name for name in (GRID, *COVERAGES) if name in product["contents"])
+def shaking_urls(product: dict[str, Any]) -> dict[str, str]:
+    """Return where a product's shaking may be read, by content, the one to try first first."""
+    contents = product["contents"]
+    urls = {name: contents[name]["url"] for name in (GRID, *COVERAGES) if isinstance(contents.get(name), dict)}
+    return {name: url for name, url in urls.items() if isinstance(url, str)}
 
 
 def read_shaking(content: str, body: bytes, version: str) -> ShakeGrid:
@@ -64,7 +69,10 @@ def read_coverage(body: bytes, version: str) -> ShakeGrid:
         document = json.loads(body)
         axes = document["domain"]["axes"]
         lons, lats = (_axis(axes[name]) for name in ("x", "y"))
-        values = document["ranges"]["MMI"]["values"]
+        of_mmi = document["ranges"]["MMI"]
+        values = of_mmi["values"]
+        if list(of_mmi.get("axisNames", "yx"))[-2:] != ["y", "x"]:
+            raise ValueError(f"values along {of_mmi['axisNames']}, not y, x")
         if len(values) != len(lons) * len(lats) or len(lons) < 2 or len(lats) < 2:
             raise ValueError(f"{len(values)} values on {len(lats)} x {len(lons)} points")
         mmi = np.array([np.nan if v is None else v for v in values], np.float32).reshape(len(lats), len(lons))
@@ -84,7 +92,10 @@ def read_coverage(body: bytes, version: str) -> ShakeGrid:
 
 def _axis(axis: dict[str, Any]) -> Any:
     if "values" in axis:
-        return np.array(axis["values"], np.float64)
+        values = np.array(axis["values"], np.float64)
+        if values.ndim != 1 or not np.allclose(np.diff(values), np.diff(values)[:1], rtol=0.01, atol=0):
+            raise ValueError("an axis is not regular")
+        return values
     if not 0 < int(axis["num"]) ** 2 <= MAX_GRID_POINTS * 4:
         raise ValueError(f"an axis of {axis['num']} points is not plausible")
     return np.linspace(float(axis["start"]), float(axis["stop"]), int(axis["num"]))
@@ -100,20 +111,22 @@ def read_grid(body: bytes, version: str) -> ShakeGrid:
         root = fromstring(body)
     except (ParseError, DefusedXmlException, UnicodeError, LookupError) as error:
         raise ValueError(f"no readable grid.xml: {type(error).__name__}: {error}") from error
-    kind = root.get("shakemap_event_type", root.get("event_type", "ACTUAL")).upper()
-    if kind != "ACTUAL":
+    kind = root.get("shakemap_event_type", root.get("event_type", ACTUAL)).upper()
+    if kind != ACTUAL:
         raise ValueError(f"the ShakeMap is a {kind}, not an actual earthquake")
     spec = _find(root, "grid_specification")
     fields = {field.get("name"): int(field.get("index", "0")) - 1 for field in root.iter(f"{NAMESPACE}grid_field")}
     missing = {"LON", "LAT", "MMI"} - fields.keys()
     if missing:
         raise ValueError(f"the grid lacks {', '.join(sorted(missing))}")
+    if sorted(fields.values()) != list(range(len(fields))):
+        raise ValueError(f"the grid's fields have the indexes {sorted(fields.values())}, not each from 0 on once")
     cols, rows = int(spec.get("nlon", "0")), int(spec.get("nlat", "0"))
-    if not 0 < rows * cols <= MAX_GRID_POINTS:
+    if not (rows > 0 and cols > 0 and rows * cols <= MAX_GRID_POINTS):
         raise ValueError(f"a grid of {rows} x {cols} points is not plausible")
     text = _find(root, "grid_data").text or ""
-    if not re.fullmatch(r"[\s0-9eE.+\-naNif]*", text):
-        raise ValueError("the grid's data are no numbers")
+    if len(text) > rows * cols * len(fields) * MAX_DIGITS or not re.fullmatch(r"[\s0-9eE.+\-naNif]*", text):
+        raise ValueError("the grid's data are no numbers, or far more than it says")
     values = np.array(text.split(), dtype=np.float64)
     if values.size != rows * cols * len(fields):
         raise ValueError(f"the grid has {values.size} values, not {rows} x {cols} x {len(fields)}")
