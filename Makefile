@@ -94,7 +94,7 @@ test-e2e: $(ENVS)/tests/.done $(LOCAL_ENVS) $(BUNDLES) build/models/.done ## the
 test-infra: $(ENVS)/tests/.done $(LOCAL_ENVS) $(BUNDLES) build/models/.done ## terraform fmt, validate, test where terraform can run; the operator's commands
 	$(call timed,infra,TERRAFORM="$(TERRAFORM)" $(TESTS)/python -m pytest infra/tests -rs)
 
-test-training: $(ENVS)/training/.done ## simulator, networks, tile graph, a small training
+test-training: $(ENVS)/training/.done $(ENVS)/local/.done ## simulator, patches, networks, tile graph, small trainings
 	$(call timed,training,$(ENVS)/training/bin/python -m pytest training/tests $(PARALLEL))
 
 sabotage: $(ENVS)/tests/.done $(LOCAL_ENVS) $(BUNDLES) build/messages/.done build/models/.done ## break a copy of the code on purpose; every mutation must be killed
@@ -124,8 +124,7 @@ smoke: $(ENVS)/tests/.done ## trigger a small known event in the deployed system
 
 train: $(ENVS)/training/.done ## train the two demo models again on simulated scenes (about an hour)
 	@$(ENVS)/training/bin/python -m training simulate --jobs 2
-	@for pass in ascending descending; do $(ENVS)/training/bin/python -m training fit --pass $$pass \
-	  --epochs 16 --patience 6 --publish serving/models || exit 1; done
+	@$(ENVS)/training/bin/python -m training fit --epochs 16 --patience 6 --engine inline --publish serving/models
 
 quiet: $(LOCAL_ENVS) $(BUNDLES) build/models/.done ## false alarms over all pseudo-dates of the quiet mountains
 	@$(ENVS)/local/bin/python -m infra.local quiet

@@ -12,8 +12,22 @@ import click
 sys.path.append(str(Path(__file__).parents[1] / "functions"))  # `sample` and `detections` use the service's library
 
 COMMANDS = {
-    "simulate": ("training.dataset:simulate_command", "Simulate scenes and cut them into patches."),
-    "fit": ("training.fit:fit_command", "Train one model; a finished run is not repeated."),
+    "list": ("training.campaign.commands:list_command", "List trainings and how each of them stands."),
+    "simulate": ("training.sources.simulated:simulate_command", "Simulate scenes and cut them into patches."),
+    "sample": (
+        "training.sources.sample:sample_command",
+        "Export composites of the paper's earthquakes from Earth Engine.",
+    ),
+    "cut": ("training.sources.rasters_on_disk:cut_command", "Cut composites and inventories on disk into patches."),
+    "arrays": (
+        "training.sources.ready_arrays:arrays_command",
+        "Bring ready patches (npy, npz, HDF5) into a patch set.",
+    ),
+    "fit": ("training.campaign.commands:fit_command", "Train what is chosen; finished runs are not repeated."),
+    "vertex-spec": (
+        "training.campaign.vertex:vertex_command",
+        "Write Vertex AI custom jobs that train what is chosen.",
+    ),
     "evaluate": (
         "training.evaluate:evaluate_command",
         "Score a model folder again on the test part and unseen events.",

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from training.dataset import Sample
-from training.simulator.scene import BANDS
+from training.dataset import BANDS, Sample
 
 SMOOTHING_PX = (1.0, 2.0, 3.0)
 CHANGES_DB = tuple(np.arange(0.6, 3.2, 0.2).round(1))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.baseline import Baseline
-from training.dataset import SCENES, Dataset, Sample, UnusableDataset
+from training.dataset import PATCHES, Dataset, Sample, UnusableDataset, dataset_for
 from training.evaluation import curves
 from training.evaluation.calibration import Calibration, calibration_error, fit_platt, fit_temperature, for_card
 from training.evaluation.intervals import intervals
@@ -128,8 +128,8 @@ Example:
 
 @click.command("evaluate", help=EVALUATE_HELP)
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--scenes", type=click.Path(path_type=Path), default=SCENES, show_default=True)
-def evaluate_command(folder: Path, scenes: Path) -> None:
+@click.option("--data", type=click.Path(path_type=Path), default=PATCHES, show_default=True)
+def evaluate_command(folder: Path, data: Path) -> None:
     """Score a model folder again on the test part and on the unseen events."""
     try:
         card = read_card(folder)
@@ -142,7 +142,8 @@ def evaluate_command(folder: Path, scenes: Path) -> None:
             imbalance=card["training"]["imbalance"],
         )
         rule = Baseline(**card["evaluation"]["baseline_rule"])
-        judged = evaluate(load_model(folder), Dataset(scenes), experiment, rule)
+        dataset = dataset_for(data, experiment.pre_days, experiment.post_days)
+        judged = evaluate(load_model(folder), dataset, experiment, rule)
     except (UnusableModel, UnusableDataset) as error:
         raise click.ClickException(str(error)) from error
     click.echo(json.dumps(judged, indent=1))

@@ -57,7 +57,7 @@ def cbam(
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(8 * filters, activation="relu", name="hidden")(x)
     x = layers.Dropout(dropout, name="dropout")(x)
-    return keras.Model(inputs, layers.Dense(1, activation="sigmoid", name="score")(x), name="cbam")
+    return keras.Model(inputs, layers.Dense(1, activation="sigmoid", dtype="float32", name="score")(x), name="cbam")
 
 
 def _attend(x: keras.KerasTensor, width: int, number: int) -> keras.KerasTensor:

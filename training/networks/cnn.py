@@ -72,5 +72,5 @@ def cnn(
     x = layers.Dropout(dropout, name="dropout")(joined)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(8 * filters, activation="relu", name="hidden")(x)
-    outputs = layers.Dense(1, activation="sigmoid", name="score")(x)
+    outputs = layers.Dense(1, activation="sigmoid", dtype="float32", name="score")(x)
     return keras.Model(inputs, outputs, name=f"cnn_{variant}")

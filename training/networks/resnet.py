@@ -57,4 +57,4 @@ def resnet(
     x = layers.Dropout(dropout, name="dropout")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(8 * filters, activation="relu", name="hidden")(x)
-    return keras.Model(inputs, layers.Dense(1, activation="sigmoid", name="score")(x), name="resnet")
+    return keras.Model(inputs, layers.Dense(1, activation="sigmoid", dtype="float32", name="score")(x), name="resnet")

@@ -8,7 +8,7 @@ import pytest
 from training.baseline import Baseline, fit_baseline
 from training.dataset import Sample
 from training.evaluation.scores import count
-from training.experiments import BANDS, WINDOWS, Experiment, paper_grid, paper_models
+from training.experiments import BANDS
 from training.export import read_card
 from training.simulator.events import EVENTS
 
@@ -43,22 +43,6 @@ def test_baseline_scores_the_share_that_changes():
     patches[0, :32, :, 1] = 4
     rule = Baseline(band="diffVV", smoothing_px=1.0, change_db=2.0, density=0.2)
     assert rule.score(patches, ("postVV", "diffVV")) == pytest.approx([0.5], abs=0.01)
-
-
-def test_forty_models_of_the_paper_and_their_grid():
-    models = paper_models()
-    assert len({m.model_name for m in models}) == len({m.id for m in models}) == len(models) == 40
-    assert len({e.id for e in paper_grid(models[0])}) == 24
-    assert len(WINDOWS) == 10
-    assert BANDS["vv_vh"] == ("postVV", "postVH", "diffVV", "diffVH")
-
-
-def test_experiment_has_the_same_name_on_every_machine():
-    experiment = Experiment(polarisation="vv_vh", orbit_pass="ASCENDING")
-    assert experiment.model_name == "vv_vh_ascending_60_12"
-    assert experiment.id == "vv_vh_ascending_60_12-" + experiment.id[-8:]
-    assert experiment.id == Experiment(polarisation="vv_vh", orbit_pass="ASCENDING").id
-    assert experiment.id != Experiment(polarisation="vv_vh", orbit_pass="ASCENDING", seed=1).id
 
 
 @pytest.mark.parametrize("orbit_pass", ["ascending", "descending"])

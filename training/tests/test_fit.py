@@ -3,18 +3,23 @@
 import dataclasses
 import json
 
+import keras
 import numpy as np
 import pytest
-from rich.console import Console
-from rich.progress import Progress, TextColumn
 
 from training import export, fit
-from training.dataset import Dataset, Recipe, build
+from training.batches import Batches, constants_of
+from training.dataset import Dataset
 from training.evaluate import predict
 from training.evaluation.scores import count
 from training.experiments import Experiment
+from training.patches.split import LeakedEvent
+from training.patches.store import UnusableDataset
+from training.report import Bar, Facts, to_file
+from training.sources.simulated import Recipe, build
+from training.tests.easy_patches import write_easy_set
 
-EASY = Recipe(events=("practice",), scenes_per_event=4, unseen_scenes_per_event=1, scene_px=1024)
+SCENES = Recipe(events=("practice",), scenes_per_event=4, unseen_scenes_per_event=1, scene_px=1024)
 SMALL = Experiment(
     polarisation="vv_vh",
     orbit_pass="DESCENDING",
@@ -25,18 +30,28 @@ SMALL = Experiment(
     epochs=25,
     patience=25,
 )
+TINY = Experiment(polarisation="vv_vh", orbit_pass="ASCENDING", filters=1, imbalance=3, epochs=1, batch_size=16)
 
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scenes") / "set"
-    list(build(EASY, folder, jobs=2))
+    list(build(SCENES, folder, jobs=2))
+    return Dataset(folder)
+
+
+@pytest.fixture(scope="module")
+def easy(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("easy")
+    write_easy_set(folder)
     return Dataset(folder)
 
 
 @pytest.fixture(scope="module")
 def run(dataset, tmp_path_factory):
-    return fit.run(SMALL, dataset, tmp_path_factory.mktemp("runs"), command="a test")
+    folder, outcome = fit.run(SMALL, dataset, tmp_path_factory.mktemp("runs"), command="a test")
+    assert outcome == "finished"
+    return folder
 
 
 def test_training_works(dataset, run):
@@ -54,15 +69,17 @@ def test_card_says_where_the_model_comes_from(run):
     assert card["fill_db"]["postVV"] == card["standardisation"]["mean"][0]
     assert (card["units"], card["pixel_geometry"], card["threshold"]) == ("dB", "utm_10m", 0.6)
     assert card["calibration"]["method"] == "platt"
-    assert card["training"]["scenes"] == 4
+    assert (card["training"]["scenes"], card["training"]["events"]) == (4, ["practice"])
+    assert card["training"]["run"] == run.name
     assert {"test", "unseen_sumatra", "unseen_haiti", "baseline_rule"} <= set(card["evaluation"])
     assert "baseline" in card["evaluation"]["test"]
+    assert card["evaluation"]["data"] == "simulated"
     assert card["data_notice"] == "demo model from simulated scenes, not fit for operations"
 
 
 def test_finished_run_is_not_repeated(dataset, run):
     before = (run / "weights.npz").stat().st_mtime_ns
-    assert fit.run(SMALL, dataset, run.parent, command="again") == run
+    assert fit.run(SMALL, dataset, run.parent, command="again") == (run, "kept")
     assert (run / "weights.npz").stat().st_mtime_ns == before
 
 
@@ -72,24 +89,105 @@ def test_history_is_kept_with_its_best_epoch(run):
     assert history["best_epoch"] == int(np.argmin(history["history"]["val_loss"])) + 1
 
 
-def test_progress_tells_loss_and_f1(dataset, capsys):
-    console = Console(force_terminal=False, width=120)
-    with Progress(TextColumn("{task.fields[facts]}"), console=console) as progress:
-        fit.train(dataclasses.replace(SMALL, filters=1, epochs=1), dataset, progress=progress)
-    assert "val loss" in capsys.readouterr().out
+def test_finished_run_says_what_it_was_and_ran_on(dataset, run):
+    config = json.loads((run / "config.json").read_text())
+    assert config["experiment"] == json.loads(json.dumps(dataclasses.asdict(SMALL)))
+    assert config["dataset"] == dataset.identity
+    environment = json.loads((run / "environment.json").read_text())
+    assert environment["packages"]["keras"] == keras.__version__
+    assert any("CPU" in device for device in environment["devices"])
+    assert not (run / "checkpoint.npz").exists()
 
 
-def test_data_of_other_windows_are_refused(dataset):
-    with pytest.raises(ValueError, match=r"\(60, 12\)"):
-        fit.train(dataclasses.replace(SMALL, pre_days=12), dataset)
+def test_data_of_other_windows_are_refused(easy):
+    with pytest.raises(ValueError, match="60-12"):
+        fit.samples(dataclasses.replace(TINY, pre_days=12), easy)
 
 
-def test_batches_are_shuffled_and_complete(dataset):
-    chosen = dataset.select("train", "DESCENDING", ratio=1)
-    batches = fit.Batches(chosen, 32, seed=1)
-    first = [batches[i][1] for i in range(len(batches))]
-    batches.on_epoch_end()
-    second = [batches[i][1] for i in range(len(batches))]
-    assert sum(map(len, first)) == len(chosen)
-    assert not np.array_equal(np.concatenate(first), np.concatenate(second))
+def test_a_part_without_landslides_is_refused(tmp_path):
+    write_easy_set(tmp_path, events=("haiti",))
+    with pytest.raises(ValueError, match="no landslide patch in part train"):
+        fit.samples(TINY, Dataset(tmp_path))
+
+
+def test_asking_for_an_unseen_event_trains_nothing(easy):
+    with pytest.raises(ValueError, match="no landslide patch"):
+        fit.samples(dataclasses.replace(TINY, events=("haiti",)), easy)
+
+
+def test_a_set_that_hands_out_an_unseen_event_is_stopped(easy, monkeypatch):
+    monkeypatch.setattr("training.dataset.part_of", lambda *_, **__: "train")
+    with pytest.raises(LeakedEvent, match="haiti"):
+        fit.samples(TINY, easy)
+
+
+def test_batches_are_shuffled_complete_and_follow_from_the_epoch(easy):
+    chosen = easy.select("train", "ASCENDING", ratio=1)
+    batches = Batches(chosen, 32, seed=1)
+
+    def labels(epoch):
+        batches.begin(epoch)
+        return np.concatenate([batches[i][1][:, 0] for i in range(len(batches))])
+
+    first, second = labels(0), labels(1)
+    assert len(first) == len(chosen)
+    assert not np.array_equal(first, second)
+    np.testing.assert_array_equal(labels(0), first)
     assert batches[0][0].shape == (32, 64, 64, 4)
+
+
+def test_constants_leave_missing_pixels_out(easy):
+    chosen = easy.select("train", "ASCENDING")
+    mean, std = constants_of(chosen)
+    assert mean[0] == pytest.approx(-12, abs=0.05)
+    assert std[0] == pytest.approx(0.5, abs=0.05)
+    holes = np.full((4, 64, 64, 4), np.nan, np.float16)
+    holes[:, :32] = [1, 2, 3, 4]
+    sample = dataclasses.replace(chosen.only(np.arange(len(chosen)) < 4), patches=holes, index=np.arange(4))
+    assert constants_of(sample) == ([1, 2, 3, 4], [0, 0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("change", "loss"),
+    [({"network": "resnet"}, "binary_crossentropy"), ({"network": "cbam"}, "focal_loss"), ({}, "focal_loss")],
+)
+def test_networks_are_trained_with_the_paper_losses(change, loss):
+    model = fit.compiled(dataclasses.replace(TINY, filters=8, **change), [0] * 4, [1] * 4)
+    assert model.loss.name == loss
+    assert float(model.optimizer.learning_rate.numpy()) == pytest.approx(1e-3)
+
+
+def test_raw_decibels_reach_the_network_without_standardisation():
+    names = [
+        layer.name for layer in fit.compiled(dataclasses.replace(TINY, standardise=False), [0] * 4, [1] * 4).layers
+    ]
+    assert "standardise" not in names
+    assert "standardise" in [layer.name for layer in fit.compiled(TINY, [0] * 4, [1] * 4).layers]
+
+
+def test_half_precision_computes_in_float16_and_keeps_weights_and_score_in_float32(easy, tmp_path):
+    half = dataclasses.replace(TINY, precision="mixed_float16")
+    model, learnt = fit.train(half, easy, tmp_path)
+    assert model.get_layer("conv1").compute_dtype == "float16"
+    assert {variable.dtype for variable in model.trainable_variables} == {"float32"}
+    assert model.output.dtype == "float32"
+    assert np.isfinite(learnt["history"]["val_loss"]).all()
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_bar_tells_loss_and_f1(capsys):
+    facts = Facts(epoch=2, epochs=9, step=4, steps=18, loss=0.25, val_loss=0.5, val_f1=0.75, seconds_left=3)
+    with Bar() as bar:
+        bar(facts, True)
+    assert "epoch 2/9 loss 0.2500  val loss 0.5000 F1 0.750" in capsys.readouterr().out
+
+
+def test_report_to_a_file_can_be_read_at_any_time(tmp_path):
+    facts = Facts(epoch=1, epochs=9, step=4, steps=18, loss=0.25, val_loss=None, val_f1=None, seconds_left=3)
+    to_file(tmp_path)(facts, False)
+    assert json.loads((tmp_path / "progress.json").read_text())["steps"] == 18
+
+
+def test_no_set_is_refused(tmp_path):
+    with pytest.raises(UnusableDataset, match="no finished data set"):
+        Dataset(tmp_path)

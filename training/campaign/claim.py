@@ -1,0 +1,42 @@
+"""Who works on a run: a lock on a file in its folder, which the system lets go when its holder dies, however it dies.
+
+Across machines it holds where the file system passes locks on (NFS version 4, Filestore); over a bucket mounted with gcsfuse it does
+not: there give each machine a part of its own (`fit --part 1/4`).
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+CLAIM = "claim"
+
+
+@contextmanager
+def claim(folder: Path) -> Iterator[bool]:
+    """Give True to one holder at a time, False at once to all others; the folder is made if absent."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / CLAIM).open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        file.truncate(0)
+        file.write(f"{os.uname().nodename} {os.getpid()}\n")
+        file.flush()
+        yield True
+
+
+def holder(folder: Path) -> str | None:
+    """Return machine and process id of who holds a run, None where nobody does."""
+    try:
+        with (folder / CLAIM).open("r+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return file.read().strip() or "somebody"
+    except FileNotFoundError:
+        return None
+    return None

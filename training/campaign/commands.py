@@ -1,0 +1,161 @@
+"""`fit` and `list`: train what is chosen, and say how it stands."""
+
+import importlib
+import shlex
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from training.campaign import selection
+from training.campaign.plan import Task, f1_of, state_of, tasks_for
+from training.campaign.table import CampaignTable
+from training.dataset import PATCHES, Dataset, UnusableDataset
+
+RUNS = Path("build/training/runs")
+PUBLISHED = ("weights.npz", "card.json")
+
+FIT_HELP = """Train what is chosen; finished runs are not repeated, interrupted ones go on where they were.
+
+One training runs in this process. Several run in worker processes (--engine processes) or on a Ray cluster (--engine ray: the one at
+RAY_ADDRESS, else one on this machine). A run that failed is tried again when the command is given again.
+
+\b
+Examples:
+  python -m training fit --pass ascending --epochs 16 --patience 6
+  python -m training fit --preset published --jobs 2
+  python -m training fit --grid --models 'vv_vh_*_60_12' --engine processes --jobs 8
+  RAY_ADDRESS=10.0.0.1:6379 python -m training fit --grid --engine ray --threads 4
+"""
+
+
+@click.command("fit", help=FIT_HELP)
+@selection.options
+@click.option(
+    "--data", type=click.Path(path_type=Path), default=PATCHES, show_default=True, help="Patch set, or folder of them."
+)
+@click.option("--runs", type=click.Path(path_type=Path), default=RUNS, show_default=True)
+@click.option(
+    "--engine", type=click.Choice(["inline", "processes", "ray"]), help="inline for one training, else processes."
+)
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Trainings at a time.")
+@click.option("--threads", type=click.IntRange(1), default=2, show_default=True, help="Of each training.")
+@click.option("--gpus", type=click.IntRange(0), default=0, help="Processes: share out so many GPUs among the workers.")
+@click.option(
+    "--gpus-per-run", type=click.FloatRange(0), default=0.0, help="Ray: share of a GPU that a training takes."
+)
+@click.option(
+    "--publish", type=click.Path(path_type=Path), help="Also copy weights and cards to this folder of models."
+)
+def fit_command(
+    data: Path,
+    runs: Path,
+    engine: str | None,
+    jobs: int,
+    threads: int,
+    gpus: int,
+    gpus_per_run: float,
+    publish: Path | None,
+    **choice: Any,
+) -> None:
+    """Train what is chosen."""
+    experiments = selection.chosen(**choice)
+    names = Counter(experiment.model_name for experiment in experiments)
+    if publish and max(names.values()) > 1:
+        raise click.UsageError("--publish takes one training for each model; choose among the grid first")
+    command = shlex.join(["python", "-m", "training", *sys.argv[1:]])
+    try:
+        tasks = tasks_for(experiments, data, runs, command=command)
+        engine = engine or ("inline" if len(tasks) == 1 else "processes")
+        if engine == "inline":
+            outcomes = Counter(_train_here(tasks, threads))
+        else:
+            outcomes = _campaign(tasks, engine, jobs=jobs, threads=threads, gpus=gpus, gpus_per_run=gpus_per_run)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    for task in tasks if publish and not outcomes["failed"] else ():
+        target = publish / task.experiment.model_name
+        target.mkdir(parents=True, exist_ok=True)
+        for name in PUBLISHED:
+            shutil.copyfile(task.folder / name, target / name)
+    for task in tasks if len(tasks) <= 8 else ():
+        click.echo(f"{task.folder}  {_summary(task)}")
+    click.echo(", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())))
+    if outcomes["failed"]:
+        failed = f"{outcomes['failed']} of {len(tasks)} failed; failure.json in their folders under {runs} says why"
+        raise click.ClickException(f"{failed}; the same command tries them again")
+
+
+def _train_here(tasks: list[Task], threads: int) -> Iterator[str]:
+    from training.fit import prepare, run
+    from training.report import Bar
+
+    prepare(threads)
+    for task in tasks:
+        with Bar() as bar:
+            _, outcome = run(task.experiment, Dataset(task.data), task.runs, command=task.command, report=bar)
+        yield outcome
+
+
+def _campaign(
+    tasks: list[Task], engine: str, *, jobs: int, threads: int, gpus: int, gpus_per_run: float
+) -> Counter[str]:
+    table = CampaignTable(tasks, Console())
+    open_tasks = []
+    for task in tasks:
+        if state_of(task.folder) == "finished":
+            table.end(task, "kept")
+        else:
+            open_tasks.append(task)
+    module: Any = importlib.import_module(
+        f"training.campaign.{'processes' if engine == 'processes' else 'ray_cluster'}"
+    )
+    further = {"gpus": gpus} if engine == "processes" else {"gpus_per_run": gpus_per_run}
+    with table.drawn():
+        if open_tasks:
+            for task, outcome in module.train_all(open_tasks, jobs=jobs, threads=threads, **further):
+                table.end(task, outcome)
+    return table.outcomes
+
+
+def _summary(task: Task) -> str:
+    state = state_of(task.folder)
+    return f"F1 {f1_of(task.folder):.4f} on the test part" if state == "finished" else state
+
+
+LIST_HELP = """List trainings and how each of them stands.
+
+\b
+Examples:
+  python -m training list --grid --models 'vv_vh_*_60_12'
+  python -m training list --preset appendix
+"""
+
+
+@click.command("list", help=LIST_HELP)
+@selection.options
+@click.option("--data", type=click.Path(path_type=Path), default=PATCHES, show_default=True)
+@click.option("--runs", type=click.Path(path_type=Path), default=RUNS, show_default=True)
+def list_command(data: Path, runs: Path, **choice: Any) -> None:
+    """List trainings."""
+    table = Table("model", "network", "filters", "imbalance", "dropout", "rate", "state", "F1", "run", box=None)
+    states: Counter[str] = Counter()
+    for experiment in selection.chosen(**choice):
+        try:
+            (task,) = tasks_for([experiment], data, runs, command="")
+            state, run_id = str(state_of(task.folder)), task.run_id
+            f1 = f"{f1_of(task.folder):.4f}" if state == "finished" else ""
+        except UnusableDataset:
+            state, run_id, f1 = "no data", "", ""
+        states[state] += 1
+        values = experiment.filters, experiment.imbalance, experiment.dropout, experiment.learning_rate
+        table.add_row(experiment.model_name, experiment.network, *(f"{v:g}" for v in values), state, f1, run_id)
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    console.print(table)
+    console.print(f"{states.total()} trainings: " + ", ".join(f"{n} {state}" for state, n in sorted(states.items())))

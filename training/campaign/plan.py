@@ -1,0 +1,96 @@
+"""What is to be done: trainings with the patch sets they need, and how each of them stands."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from training.campaign.claim import holder
+from training.dataset import dataset_for
+from training.experiments import Experiment
+from training.report import PROGRESS
+
+METRICS = "metrics.json"
+FAILURE = "failure.json"
+State = Literal["finished", "running", "failed", "begun", "waiting"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One training with all that a worker must know.
+
+    Attributes:
+        experiment: what to train.
+        data: folder of its patch set.
+        runs: folder of run folders.
+        run_id: its name there.
+        command: to be written into the card.
+    """
+
+    experiment: Experiment
+    data: Path
+    runs: Path
+    run_id: str
+    command: str
+
+    @property
+    def folder(self) -> Path:
+        """Of the run."""
+        return self.runs / self.run_id
+
+    def to_json(self) -> str:
+        """Return one line that `from_json` reads."""
+        values = {**asdict(self), "data": str(self.data), "runs": str(self.runs)}
+        return json.dumps(values)
+
+    @classmethod
+    def from_json(cls, line: str) -> "Task":
+        """Read what `to_json` wrote."""
+        values = json.loads(line)
+        experiment = {**values["experiment"], "events": tuple(values["experiment"]["events"])}
+        folders = {"data": Path(values["data"]), "runs": Path(values["runs"])}
+        return cls(**{**values, **folders, "experiment": Experiment(**experiment)})
+
+
+def tasks_for(experiments: Sequence[Experiment], data: Path, runs: Path, *, command: str) -> list[Task]:
+    """Find the patch set of each training and name its run.
+
+    Raises:
+        UnusableDataset: a set is missing, or is not of the windows it should be of.
+    """
+    tasks = []
+    for experiment in experiments:
+        dataset = dataset_for(data, experiment.pre_days, experiment.post_days)
+        run_id = experiment.run_id(dataset.identity)
+        folder = dataset.folder.resolve()
+        tasks.append(Task(experiment=experiment, data=folder, runs=runs.resolve(), run_id=run_id, command=command))
+    return tasks
+
+
+def state_of(folder: Path) -> State:
+    """Say how a run stands, from its folder alone."""
+    if (folder / METRICS).exists():
+        return "finished"
+    if holder(folder):
+        return "running"
+    if (folder / FAILURE).exists():
+        return "failed"
+    return "begun" if (folder / "config.json").exists() else "waiting"
+
+
+def f1_of(folder: Path) -> float | None:
+    """Return the F1 of a finished run on the test part."""
+    return float(json.loads((folder / METRICS).read_text())["evaluation"]["test"]["f1"])
+
+
+def progress_of(folder: Path) -> dict[str, Any] | None:
+    """Return what a running training said last, None before it said anything."""
+    path = folder / PROGRESS
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def record_failure(folder: Path, reason: str) -> None:
+    """Leave word of a run that did not end; the same command tries it again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / FAILURE).write_text(json.dumps({"reason": reason}, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,62 @@
+"""Trains tasks on a Ray cluster: the one at RAY_ADDRESS, or a small one started here for as long as it is needed.
+
+Ray places the runs and starts workers; data and runs lie in folders that every node sees under the same path, as does this checkout.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import ray
+import ray.exceptions
+
+from training.campaign.plan import Task, record_failure
+from training.campaign.worker import train_task
+
+ROOT = Path(__file__).parents[2]
+RUNS_PER_WORKER = 8
+
+
+def train_all(
+    tasks: Sequence[Task], *, jobs: int, threads: int, gpus_per_run: float = 0.0
+) -> Iterator[tuple[Task, str]]:
+    """Train tasks and yield each with its outcome as it ends: finished, kept, claimed or failed.
+
+    Args:
+        tasks: in the order in which Ray is given them.
+        jobs: runs at a time, on a cluster started here; one that is there decides by its own processors.
+        threads: processors that a run takes.
+        gpus_per_run: share of a GPU that a run takes.
+    """
+    address = os.environ.get("RAY_ADDRESS")
+    paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    variables = {"PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "2"}
+    here = {} if address else {"num_cpus": jobs * threads, "include_dashboard": False}
+    ray.init(address=address, log_to_driver=False, runtime_env={"env_vars": variables}, **here)
+    try:
+        remote = ray.remote(num_cpus=threads, num_gpus=gpus_per_run, max_retries=0, max_calls=RUNS_PER_WORKER)(_train)
+        running = {remote.remote(task.to_json(), threads): task for task in tasks}
+        while running:
+            (reference,), _ = ray.wait(list(running), num_returns=1)
+            task = running.pop(reference)
+            try:
+                outcome = ray.get(reference)
+            except ray.exceptions.RayError as error:  # the run's own error, or the end of its worker
+                record_failure(task.folder, str(error))
+                outcome = "failed"
+            yield task, outcome
+    finally:
+        ray.shutdown()
+
+
+_prepared: list[int] = []  # TensorFlow's threads are set once a process
+
+
+def _train(line: str, threads: int) -> str:
+    """Run in a Ray worker."""
+    if not _prepared:
+        from training.fit import prepare
+
+        prepare(threads)
+        _prepared.append(threads)
+    return train_task(Task.from_json(line))

@@ -1,0 +1,100 @@
+"""The options by which commands choose trainings, once for all of them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, get_args
+
+import click
+
+from training.architectures import Architecture, Variant
+from training.experiments import (
+    WINDOWS,
+    Experiment,
+    Polarisation,
+    Precision,
+    Preset,
+    matching,
+    part_of_runs,
+    preset_runs,
+)
+from training.patches.split import Split
+
+CHANGES = (
+    click.option("--network", type=click.Choice(get_args(Architecture))),
+    click.option("--filters", type=click.IntRange(1)),
+    click.option("--variant", type=click.Choice(get_args(Variant)), help="Of the CNN."),
+    click.option("--imbalance", type=click.IntRange(1), help="Background patches per landslide patch."),
+    click.option("--dropout", type=click.FloatRange(0, 0.95)),
+    click.option("--learning-rate", type=float),
+    click.option("--batch-size", type=click.IntRange(1)),
+    click.option("--batch-norm-momentum", type=click.FloatRange(0, 1, max_open=True)),
+    click.option("--standardise/--raw", default=None, help="Constants in front of the network, or raw dB."),
+    click.option(
+        "--split", type=click.Choice(get_args(Split)), help="Cells as in the paper, or blocks of 8 x 8 cells."
+    ),
+    click.option("--event", "events", multiple=True, help="Learn from this event only; may be given again."),
+    click.option("--precision", type=click.Choice(get_args(Precision)), help="mixed_float16 is for GPUs."),
+    click.option("--epochs", type=click.IntRange(1)),
+    click.option("--patience", type=click.IntRange(1)),
+    click.option("--seed", type=click.IntRange(0)),
+)
+"""Options that change a value of every chosen training; one that is not given leaves the preset's."""
+
+
+def options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that `chosen` reads."""
+    windows = [f"{pre}-{post}" for pre, post in WINDOWS]
+    choosing = (
+        click.option("--preset", type=click.Choice(get_args(Preset)), default="demo", show_default=True),
+        click.option("--grid", is_flag=True, help="The paper's 960 trainings: --preset paper."),
+        click.option(
+            "--models", multiple=True, help="Only models of this name, such as vv_vh_*_60_12; may be repeated."
+        ),
+        click.option("--polarisation", type=click.Choice(get_args(Polarisation))),
+        click.option("--pass", "orbit_pass", type=click.Choice(["ascending", "descending"])),
+        click.option("--windows", type=click.Choice(windows), help="Days before and after."),
+        click.option("--part", default="1/1", show_default=True, help="One of several disjoint parts, such as 2/4."),
+    )
+    for option in reversed((*choosing, *CHANGES)):
+        command = option(command)
+    return command
+
+
+def chosen(
+    *,
+    preset: Preset,
+    grid: bool,
+    models: tuple[str, ...],
+    polarisation: str | None,
+    orbit_pass: str | None,
+    windows: str | None,
+    part: str,
+    events: tuple[str, ...],
+    **changes: Any,
+) -> tuple[Experiment, ...]:
+    """Return the trainings that some options mean. Without any, `demo` means 60-12 with both polarisations of bands, both passes.
+
+    Raises:
+        click.UsageError: they mean none, or cannot be meant so.
+    """
+    runs = preset_runs("paper" if grid else preset)
+    if not grid and preset == "demo" and not models:
+        polarisation, windows = polarisation or "vv_vh", windows or "60-12"
+    runs = tuple(
+        run
+        for run in runs
+        if polarisation in (None, run.polarisation)
+        and orbit_pass in (None, run.orbit_pass.lower())
+        and windows in (None, f"{run.pre_days}-{run.post_days}")
+    )
+    try:
+        number, _, parts = part.partition("/")
+        runs = part_of_runs(matching(runs, models), int(number), int(parts or 1))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    if not runs:
+        raise click.UsageError("these options mean no training; `python -m training list` shows which there are")
+    given = {name: value for name, value in changes.items() if value is not None}
+    if events:
+        given["events"] = tuple(sorted(events))
+    return tuple(dict.fromkeys(replace(run, **given) for run in runs))

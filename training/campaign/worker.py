@@ -1,0 +1,51 @@
+"""A process that trains one run after another: tasks come in as lines of JSON, outcomes go out as such.
+
+It lives and dies with whoever started it: when its input ends, be it that the parent was killed, it ends in the middle of a run. The
+run's checkpoint stays, and its claim is let go.
+"""
+
+import json
+import os
+import queue
+import sys
+import threading
+
+from training.campaign.plan import Task
+from training.dataset import Dataset
+
+
+def train_task(task: Task) -> str:
+    """Train one task unless it is finished or somebody else works on it; return the outcome."""
+    import keras
+
+    from training.fit import run
+    from training.report import to_file
+
+    keras.utils.clear_session()
+    _, outcome = run(task.experiment, Dataset(task.data), task.runs, command=task.command, report=to_file(task.folder))
+    return outcome
+
+
+def main() -> None:
+    """Serve until the input ends; the argument is the number of threads."""
+    outcomes = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is no outcome
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def listen() -> None:
+        for line in sys.stdin:
+            lines.put(line)
+        os._exit(0)
+
+    threading.Thread(target=listen, daemon=True).start()
+    from training.fit import prepare
+
+    prepare(int(sys.argv[1]))
+    while True:
+        outcome = train_task(Task.from_json(lines.get()))
+        outcomes.write(json.dumps({"outcome": outcome}) + "\n")
+        outcomes.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""What a composite on disk must be before patches are cut from it: its bands, its CRS, and its place on the Earth."""
+
+from pathlib import Path
+from typing import Any
+
+import rasterio
+from rasterio.crs import CRS
+from rasterio.errors import RasterioIOError
+from rasterio.warp import transform_bounds
+
+from training.patches.split import is_unseen
+from training.patches.store import UnusableDataset
+from training.sources.event_list import EventOfPaper
+
+NEAR_DEG = 1.5
+
+
+def band_numbers(path: Path, dataset: Any, entry: dict[str, Any]) -> dict[str, int]:
+    """Return the number of each band by name, from the configuration or the file's own descriptions.
+
+    Raises:
+        UnusableDataset: one is missing.
+    """
+    found = {name: number for number, name in enumerate(dataset.descriptions, 1) if name} | entry.get("bands", {})
+    if too_high := [name for name, number in found.items() if number > dataset.count]:
+        raise UnusableDataset(
+            f"{path} has {dataset.count} bands; the configuration asks for more: {', '.join(too_high)}"
+        )
+    if missing := [name for name in ("postVV", "diffVV") if name not in found]:
+        names = ", ".join(found) or "none"
+        raise UnusableDataset(f"{path}: no band {', '.join(missing)}; bands with a name: {names}. Name them in `bands`")
+    if "geometry" not in found and entry.get("geometry") != "none":
+        raise UnusableDataset(
+            f'{path}: no band `geometry` with layover and shadow; export it, or write "geometry": "none" to take every pixel as seen'
+        )
+    if ("postVH" in found) != ("diffVH" in found):
+        raise UnusableDataset(f"{path}: only one of postVH and diffVH")
+    return found if entry.get("geometry") != "none" else {n: k for n, k in found.items() if n != "geometry"}
+
+
+def refuse_disguise(path: Path, event: str, dataset: Any, known: tuple[EventOfPaper, ...]) -> None:
+    """Refuse a composite that lies where Sumatra or Haiti was scored and goes by another name.
+
+    Raises:
+        UnusableDataset: it does.
+    """
+    west, south, east, north = transform_bounds(dataset.crs, "EPSG:4326", *dataset.bounds)
+    for unseen in known:
+        if not is_unseen(unseen.name) or is_unseen(event):
+            continue
+        if west - NEAR_DEG < unseen.lon < east + NEAR_DEG and south - NEAR_DEG < unseen.lat < north + NEAR_DEG:
+            raise UnusableDataset(
+                f"{path} lies at the {unseen.name} earthquake, which no model may learn from, but is called {event!r}; "
+                f"name it {unseen.name!r}"
+            )
+
+
+def one_crs(event: str, paths: list[Path], known: tuple[EventOfPaper, ...]) -> str:
+    """Return the CRS of an event's rasters, after a look at where they lie.
+
+    Raises:
+        UnusableDataset: they have several, none, or are no rasters; or see `refuse_disguise`.
+    """
+    found: set[CRS] = set()
+    for path in paths:
+        try:
+            with rasterio.open(path) as dataset:
+                if dataset.crs is None:
+                    raise UnusableDataset(f"{path} has no CRS")
+                refuse_disguise(path, event, dataset, known)
+                found.add(dataset.crs)
+        except RasterioIOError as error:
+            raise UnusableDataset(f"{path}: no raster that can be read ({error})") from error
+    if len(found) > 1:
+        raise UnusableDataset(
+            f"the composites of {event} are in {', '.join(sorted(map(str, found)))}; its cells need one CRS: warp the others to it"
+        )
+    return str(found.pop().to_wkt())

@@ -1,0 +1,32 @@
+"""Who works on a run: one at a time, and nobody once its holder is dead."""
+
+import multiprocessing
+import signal
+import time
+
+from training.campaign.claim import claim, holder
+from training.campaign.plan import state_of
+
+
+def hold(folder, ready):
+    with claim(folder) as is_ours:
+        ready.put(is_ours)
+        time.sleep(60)
+
+
+def test_a_claim_is_for_one_and_let_go_when_its_holder_is_killed(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    ready = context.Queue()
+    process = context.Process(target=hold, args=(tmp_path / "run", ready), daemon=True)
+    process.start()
+    assert ready.get(timeout=60)
+    with claim(tmp_path / "run") as is_ours:
+        assert not is_ours
+    assert holder(tmp_path / "run").endswith(f" {process.pid}")
+    assert state_of(tmp_path / "run") == "running"
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert holder(tmp_path / "run") is None
+    with claim(tmp_path / "run") as is_ours:
+        assert is_ours

@@ -1,0 +1,218 @@
+"""Composites and inventories on disk: cells of one grid, the filtered inventory, labels, and clear refusals."""
+
+import json
+
+import geopandas
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from click.testing import CliRunner
+from shapely.geometry import Point, box
+
+from training.__main__ import main
+from training.dataset import Dataset
+from training.patches.labels import Label
+from training.patches.store import BANDS, UnusableDataset
+from training.sources.event_list import paper_events
+from training.sources.rasters_on_disk import build
+
+CRS = "EPSG:32654"
+WEST, NORTH = 640.0 * 1000 - 320, 640.0 * 7400 + 320  # half a cell beyond the grid's corner (1000, -7400)
+NAMES = (*BANDS, "geometry")
+
+
+def write_raster(path, bands, *, names=NAMES, crs=CRS, west=WEST, north=NORTH, pixel=10.0, nodata=-9999.0):
+    height, width = bands.shape[1:]
+    profile = {"driver": "GTiff", "dtype": "float32", "count": len(bands), "nodata": nodata, "crs": crs}
+    with rasterio.open(
+        path, "w", height=height, width=width, transform=Affine(pixel, 0, west, 0, -pixel, north), **profile
+    ) as file:
+        file.write(bands.astype("float32"))
+        file.descriptions = names
+    return path
+
+
+def ground(rows=4, columns=4):
+    """Bands of a raster that begins half a cell before the grid and holds `rows` x `columns` whole cells of it."""
+    shape = (64 * rows + 40, 64 * columns + 40)
+    noise = np.random.default_rng(0).normal(0, 0.3, (5, *shape))
+    bands = noise + np.array([-10, -17, 0, 0, 0])[:, None, None]
+    bands[4] = 0
+    return bands
+
+
+def cell_box(row, column, share=1.0):
+    """A landslide that covers a share of a cell from its western edge on."""
+    west, north = 640.0 * (1000 + column), 640.0 * 7400 - 640 * row
+    return box(west, north - 640, west + 640 * share, north)
+
+
+def write_inventory(path, shapes, crs=CRS):
+    geopandas.GeoDataFrame(geometry=list(shapes), crs=crs).to_file(path)
+    return path
+
+
+def configuration(folder, **changes):
+    event = {"inventory": "slides.gpkg", "composites": [{"track": "A069", "files": ["a.tif"]}], **changes}
+    path = folder / "config.json"
+    path.write_text(json.dumps({"pre_days": 60, "post_days": 12, "events": {"hokkaido": event}}))
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Five kinds of cells: landslide, below 5 %, in layover, half in shadow, none."""
+    bands = ground()
+    top = 32
+    bands[4, top : top + 64, top + 128 : top + 192] = 1  # cell (0, 2) in layover
+    bands[4, top : top + 64, top + 192 : top + 192 + 4] = 2  # part of cell (0, 3) in shadow
+    write_raster(tmp_path / "a.tif", bands)
+    slides = [cell_box(0, 0, 0.25), cell_box(0, 1, 2 / 64), cell_box(0, 2), cell_box(0, 3, 8 / 64)]
+    write_inventory(tmp_path / "slides.gpkg", slides)
+    return tmp_path
+
+
+def rows_by_cell(folder, orbit_pass="ASCENDING", bands=BANDS):
+    return {(int(r["row"]), int(r["column"])): r for r in Dataset(folder).rows(orbit_pass, bands)}
+
+
+def test_patches_are_labelled_by_the_filtered_inventory(folder):
+    list(build(configuration(folder), folder / "set"))
+    rows = rows_by_cell(folder / "set")
+    kinds = {cell: Label(rows[cell]["label"]).name for cell in rows}
+    first = [kinds[-7400, 1000 + column] for column in range(4)]
+    assert first == ["LANDSLIDE", "SUBTHRESHOLD", "DISTORTED", "LANDSLIDE"]
+    assert set(kinds[row, column] for row, column in kinds if row > -7400) == {"BACKGROUND"}
+    assert len(rows) == 16
+    half = rows[-7400, 1003]
+    assert (half["original"], half["landslide"], half["distorted"]) == (8 / 64, 4 / 64, 4 / 64)
+    assert rows[-7400, 1002]["landslide"] == 0
+    assert {str(row["track"]) for row in rows.values()} == {"A069"}
+
+
+def test_patches_hold_the_pixels_of_their_cell(folder):
+    list(build(configuration(folder), folder / "set"))
+    dataset = Dataset(folder / "set")
+    rows = dataset.rows("ASCENDING")
+    with rasterio.open(folder / "a.tif") as file:
+        expected = file.read([1, 2, 3, 4])[:, 32 + 64 : 32 + 128, 32 + 128 : 32 + 192]
+    number = np.nonzero((rows["row"] == -7399) & (rows["column"] == 1002))[0][0]
+    stored = np.load(folder / "set" / "ascending-00000.npy")[number]
+    np.testing.assert_allclose(stored, np.moveaxis(expected, 0, -1), atol=0.01)
+
+
+def test_cells_are_the_same_whatever_the_extent_track_or_pass(folder):
+    """A raster that begins elsewhere, two pixels of the grid further on, shares the cells that both hold."""
+    write_raster(folder / "d.tif", ground(5, 3), west=WEST - 640, north=NORTH + 2 * 640 - 100)
+    composites = [{"track": "A069", "files": ["a.tif"]}, {"track": "D012", "files": ["d.tif"]}]
+    list(build(configuration(folder, composites=composites), folder / "set"))
+    ascending, descending = rows_by_cell(folder / "set"), rows_by_cell(folder / "set", "DESCENDING")
+    shared = set(ascending) & set(descending)
+    assert len(shared) >= 4
+    for cell in shared:
+        assert ascending[cell]["original"] == descending[cell]["original"]
+
+
+def test_tiles_of_one_composite_are_read_one_after_another(folder):
+    bands = ground(2, 4)
+    write_raster(folder / "south.tif", bands, north=NORTH - 4 * 640)
+    composites = [{"track": "A069", "files": ["a.tif", "south.tif"]}]
+    list(build(configuration(folder, composites=composites), folder / "set"))
+    rows = rows_by_cell(folder / "set")
+    assert {row for row, _ in rows} == set(range(-7400, -7394))
+
+
+def test_missing_pixels_are_nan_and_cells_with_many_are_left_out(folder):
+    bands = ground()
+    bands[0, 32 + 64 : 32 + 64 + 8, 32:96] = -9999  # an eighth of cell (1, 0)
+    bands[2, 32 + 64 : 32 + 64 + 20, 96:160] = np.nan  # a third of cell (1, 1)
+    write_raster(folder / "a.tif", bands)
+    list(build(configuration(folder), folder / "set"))
+    rows = rows_by_cell(folder / "set")
+    assert (-7399, 1001) not in rows
+    assert rows[-7399, 1000]["valid"] == 7 / 8
+    dataset = Dataset(folder / "set")
+    number = [tuple(r) for r in dataset.rows("ASCENDING")[["row", "column"]].tolist()].index((-7399, 1000))
+    stored = np.load(folder / "set" / "ascending-00000.npy")[number]
+    assert np.isnan(stored[:8]).all()
+    assert np.isfinite(stored[8:]).all()
+
+
+def test_cells_outside_the_mapped_area_are_left_out(folder):
+    mapped = box(640 * 1001, 640 * 7396, 640 * 1003, 640 * 7400)
+    write_inventory(folder / "mapped.geojson", [mapped])
+    list(build(configuration(folder, mapped_area="mapped.geojson"), folder / "set"))
+    assert {column for _, column in rows_by_cell(folder / "set")} == {1001, 1002}
+
+
+@pytest.mark.parametrize("suffix", ["shp", "geojson", "gpkg", "fgb"])
+def test_inventories_of_any_format_and_crs_give_the_same_labels(folder, suffix):
+    slides = geopandas.read_file(folder / "slides.gpkg").to_crs("EPSG:4326")
+    slides.to_file(folder / f"other.{suffix}")
+    list(build(configuration(folder, inventory=f"other.{suffix}"), folder / "set"))
+    list(build(configuration(folder), folder / "expected"))
+    assert [r["label"] for r in rows_by_cell(folder / "set").values()] == [
+        r["label"] for r in rows_by_cell(folder / "expected").values()
+    ]
+
+
+def test_single_polarisation_makes_a_set_of_two_bands(folder):
+    names = ("postVV", "diffVV", "geometry")
+    write_raster(folder / "a.tif", ground()[[0, 2, 4]], names=names)
+    list(build(configuration(folder), folder / "set"))
+    with pytest.raises(UnusableDataset, match="postVH"):
+        Dataset(folder / "set").select("train", "ASCENDING", BANDS)
+    assert len(rows_by_cell(folder / "set", bands=("postVV", "diffVV"))) == 16
+
+
+def test_without_geometry_every_pixel_is_seen_but_only_when_said(folder):
+    write_raster(folder / "a.tif", ground()[:4], names=BANDS)
+    with pytest.raises(UnusableDataset, match="geometry"):
+        list(build(configuration(folder), folder / "set"))
+    composites = [{"track": "A069", "files": ["a.tif"], "geometry": "none"}]
+    list(build(configuration(folder, composites=composites), folder / "set"))
+    assert rows_by_cell(folder / "set")[-7400, 1002]["label"] == Label.LANDSLIDE
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"inventory": "nowhere.gpkg"}, "nowhere.gpkg is not there"),
+        ({"composites": []}, r"composites: \[\] should be non-empty"),
+        ({"composites": [{"track": "069", "files": ["a.tif"]}]}, "'069' does not match"),
+        ({"colour": "red"}, "colour"),
+        ({"composites": [{"track": "A069", "files": ["a.tif"], "bands": {"postVV": 9}}]}, "5 bands.*postVV"),
+        ({"inventory": "points.gpkg"}, "Point"),
+        ({"inventory": "text.gpkg"}, "no inventory that can be read"),
+        ({"composites": [{"track": "A069", "files": ["text.gpkg"]}]}, "no raster that can be read"),
+        ({"composites": [{"track": "A069", "files": ["a.tif", "zone55.tif"]}]}, "need one CRS"),
+        ({"composites": [{"track": "A069", "files": ["haiti.tif"]}]}, "name it 'haiti'"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_by_name(folder, change, match):
+    write_inventory(folder / "points.gpkg", [Point(WEST, NORTH)])
+    (folder / "text.gpkg").write_text("no geopackage")
+    write_raster(folder / "zone55.tif", ground(), crs="EPSG:32655")
+    haiti = next(event for event in paper_events() if event.name == "haiti")
+    write_raster(folder / "haiti.tif", ground(1, 1), crs="EPSG:4326", west=haiti.lon, north=haiti.lat, pixel=1e-4)
+    with pytest.raises(UnusableDataset, match=match):
+        list(build(configuration(folder, **change), folder / "set"))
+    assert not (folder / "set" / "set.json").exists()
+
+
+def test_command_says_what_is_wrong(tmp_path):
+    result = CliRunner().invoke(main, ["cut", "--config", str(tmp_path / "none.json")])
+    assert result.exit_code == 1
+    assert "there is no such file" in result.output
+
+
+def test_the_eleven_events_are_those_of_table_1():
+    events = {event.name: event for event in paper_events()}
+    assert len(events) == 11
+    assert sum(event.landslides for event in events.values()) == 83_501  # the paper's text says about 73 000
+    dual = [e for e in events.values() if e.polarisation == "vv_vh" and e.name not in ("sumatra", "haiti")]
+    assert {e.name for e in dual} == {"papua", "lombok", "hokkaido", "mesetas", "milin", "luding"}
+    assert sum(e.landslides for e in dual) == 39_244
+    assert {e.name for e in events.values() if e.polarisation == "vv"} == {"capellades", "kaikoura", "gorkha"}
+    assert all(e.post_start >= e.pre_end and e.pre_end.tzinfo for e in events.values())

@@ -1,0 +1,129 @@
+"""Patches that somebody else cut: every layout that the configuration can say, and clear refusals of what it cannot mean."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from training.__main__ import main
+from training.dataset import Dataset
+from training.patches.labels import Label
+from training.patches.store import BANDS, UnusableDataset
+from training.sources.ready_arrays import build
+
+N = 30
+RNG = np.random.default_rng(0)
+X = (RNG.normal(0, 1, (N, 64, 64, 4)) + np.array([-10, -17, 0, 0])).astype(np.float32)
+Y = (np.arange(N) % 3 == 0).astype(np.int64)
+
+
+def configuration(folder, *arrays, bands=BANDS, **further):
+    path = folder / "config.json"
+    path.write_text(
+        json.dumps({"pre_days": 60, "post_days": 12, "bands": list(bands), "arrays": list(arrays), **further})
+    )
+    return path
+
+
+def entry(file="x.npz", **changes):
+    values = {"file": file, "patches": "x", "labels": "y", "event": "hokkaido", "pass": "ASCENDING", **changes}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def stored(folder):
+    dataset = Dataset(folder / "set")
+    return np.load(folder / "set" / "ascending-00000.npy"), dataset.rows("ASCENDING", ("postVV", "diffVV"))
+
+
+def test_npz_with_labels(tmp_path):
+    np.savez(tmp_path / "x.npz", x=X, y=Y[:, None])
+    list(build(configuration(tmp_path, entry()), tmp_path / "set"))
+    patches, rows = stored(tmp_path)
+    np.testing.assert_allclose(patches, X, atol=0.01)
+    assert (rows["label"] == np.where(Y == 1, Label.LANDSLIDE, Label.BACKGROUND)).all()
+    assert rows["row"].tolist() == list(range(N))
+
+
+def test_hdf5_channels_first_with_bands_in_another_order_and_one_to_ignore(tmp_path):
+    order = [2, 0, 3, 1]
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        channels = np.concatenate([X[..., order], np.zeros((N, 64, 64, 1))], axis=-1)
+        file["x"] = np.moveaxis(channels, -1, 1)
+        file["y"] = Y
+    names = [*(BANDS[n] for n in order), "ignored"]
+    path = configuration(tmp_path, entry("x.h5"), bands=names, channels="first")
+    list(build(path, tmp_path / "set"))
+    np.testing.assert_allclose(stored(tmp_path)[0], X, atol=0.01)
+
+
+def test_a_file_for_each_class_and_npy(tmp_path):
+    np.save(tmp_path / "slides.npy", X[:10])
+    np.save(tmp_path / "background.npy", X[10:])
+    files = [
+        entry("slides.npy", patches=None, labels=None, label=1),
+        entry("background.npy", patches=None, labels=None, label=0),
+    ]
+    list(build(configuration(tmp_path, *files), tmp_path / "set"))
+    _, rows = stored(tmp_path)
+    assert rows["label"].tolist() == [1] * 10 + [0] * 20
+    assert rows["row"].tolist() == list(range(N))  # numbered through: no two patches of an event share a cell
+
+
+def test_shares_make_labels_and_events_and_cells_come_from_arrays(tmp_path):
+    share = np.array([0, 0.01, 0.2] * 10)
+    events = np.array(["papua", "haiti"] * 15)
+    cells = np.stack([np.arange(N), np.arange(N) + 7], axis=1)
+    np.savez(tmp_path / "x.npz", x=X, share=share, e=events, c=cells)
+    path = configuration(tmp_path, entry(labels=None, landslide="share", event=None, events="e", cells="c"))
+    list(build(path, tmp_path / "set"))
+    _, rows = stored(tmp_path)
+    by_cell = {int(r["row"]): r for r in rows}
+    assert [by_cell[n]["label"] for n in range(3)] == [Label.BACKGROUND, Label.SUBTHRESHOLD, Label.LANDSLIDE]
+    assert [str(by_cell[n]["event"]) for n in range(2)] == ["papua", "haiti"]
+    assert by_cell[4]["column"] == 11
+    assert set(Dataset(tmp_path / "set").select("train", "ASCENDING").event) == {"papua"}
+
+
+def test_single_polarisation(tmp_path):
+    np.savez(tmp_path / "x.npz", x=X[..., [0, 2]], y=Y)
+    list(build(configuration(tmp_path, entry(), bands=("postVV", "diffVV")), tmp_path / "set"))
+    assert stored(tmp_path)[0].shape == (N, 64, 64, 2)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "change", "further", "match"),
+    [
+        ({"x": X, "y": Y}, {"patches": "z"}, {}, "holds no 'z'; it holds x, y"),
+        ({"x": X, "y": Y}, {"patches": None}, {}, "say in `patches`"),
+        ({"x": X, "y": Y[:-1]}, {}, {}, "30 patches, but 29 labels"),
+        ({"x": X, "y": Y + 1}, {}, {}, "0 or 1"),
+        ({"x": X[:, :32], "y": Y}, {}, {}, "shape"),
+        ({"x": X, "y": Y}, {}, {"channels": "first"}, r"\[n, 4, 64, 64\]"),
+        ({"x": 10 ** (X / 10), "y": Y}, {}, {}, "not sigma0 in dB"),
+        ({"x": (X + 30) / 30, "y": Y}, {}, {}, "not sigma0 in dB"),
+        ({"x": X, "y": Y}, {"label": 1}, {}, "exactly one of label, labels, landslide"),
+        ({"x": X, "y": Y}, {"event": None}, {}, "exactly one of event, events"),
+        ({"x": X, "y": Y}, {"event": "Ho kkaido"}, {}, "does not match"),
+        ({"x": X, "y": Y}, {"file": "x.zarr"}, {}, "x.zarr is not there"),
+        ({"x": X, "y": Y}, {"file": "config.json"}, {}, "end in .npy"),
+        ({"x": X, "y": Y}, {"file": "text.h5"}, {}, "no file of arrays"),
+        ({"x": X, "y": Y}, {"file": "text.npz"}, {}, "no file of arrays"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_by_name(tmp_path, arrays, change, further, match):
+    np.savez(tmp_path / "x.npz", **arrays)
+    (tmp_path / "text.h5").write_text("no HDF5")
+    (tmp_path / "text.npz").write_text("no archive")
+    with pytest.raises(UnusableDataset, match=match):
+        list(build(configuration(tmp_path, entry(**change), **further), tmp_path / "set"))
+    assert not (tmp_path / "set" / "set.json").exists()
+
+
+def test_every_fault_of_a_configuration_is_named_at_once(tmp_path):
+    (tmp_path / "config.json").write_text('{"pre_days": 0, "bands": ["postVV", "red"], "arrays": []}')
+    result = CliRunner().invoke(main, ["arrays", "--config", str(tmp_path / "config.json")])
+    assert result.exit_code == 1
+    for fault in ("$.pre_days", "post_days", "$.bands[1]", "$.arrays"):
+        assert fault in result.output

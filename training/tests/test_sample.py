@@ -1,0 +1,172 @@
+"""The sampler against the local Earth Engine and Cloud Storage, as processes on loopback: list, plan, export, fetch, cut."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import geopandas
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from shapely.geometry import box
+
+from tests.contract.earth_engine_service import PROJECT, EarthEngineService, write_image
+from tests.contract.storage_service import StorageService, client_of
+from training.__main__ import main
+from training.dataset import Dataset
+from training.patches.labels import Label
+from training.sources.event_list import paper_events
+
+T0 = datetime(2018, 9, 5, 18, 7, 59, tzinfo=UTC)
+CRS = "EPSG:32654"
+WEST, NORTH = 640.0 * 900, 640.0 * 7400
+SIDE = 420  # px of every scene
+BUCKET = "training-composites"
+SLIDE = box(WEST + 640 + 60, NORTH - 1280 - 500, WEST + 640 + 300, NORTH - 1280 - 60)  # in cell (2, 1), 26 % of it
+
+
+def write_scene(archive, day, *, orbit_pass="DESCENDING", orbit=46, has_slide=False):
+    """One pass: VV -10 dB and VH -17 dB with a wobble of its own; the slide brightens VV by 3 dB."""
+    start = T0 + timedelta(days=day)
+    wobble = 0.1 * (day % 5)
+    vv, vh = np.full((SIDE, SIDE), -10 + wobble), np.full((SIDE, SIDE), -17 + wobble)
+    if has_slide:
+        rows = slice(round((NORTH - SLIDE.bounds[3]) / 10), round((NORTH - SLIDE.bounds[1]) / 10))
+        columns = slice(round((SLIDE.bounds[0] - WEST) / 10), round((SLIDE.bounds[2] - WEST) / 10))
+        vv[rows, columns] += 3
+    angle = 40 + np.broadcast_to(0.00064 * np.arange(SIDE), (SIDE, SIDE))
+    name = f"S1A_IW_GRDH_1SDV_{start:%Y%m%dT%H%M%S}_{orbit_pass[0]}"
+    write_image(
+        archive,
+        f"COPERNICUS/S1_GRD/{name}",
+        {"VV": vv, "VH": vh, "angle": angle},
+        origin=(WEST, NORTH),
+        crs=CRS,
+        version=start + timedelta(hours=20),
+        properties={
+            "system:time_start": int(start.timestamp() * 1000),
+            "orbitProperties_pass": orbit_pass,
+            "relativeOrbitNumber_start": orbit,
+            "instrumentMode": "IW",
+            "transmitterReceiverPolarisation": ["VV", "VH"],
+            "platform_number": "A",
+            "resolution": "H",
+            "resolution_meters": 10,
+        },
+    )
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory):
+    archive = tmp_path_factory.mktemp("archive")
+    for day in (-59, -47, -35, -23, -11, 1):
+        write_scene(archive, day, has_slide=day > 0)
+    write_scene(archive, -20, orbit_pass="ASCENDING", orbit=68)  # nothing after the earthquake
+    write_image(
+        archive,
+        "COPERNICUS/DEM/GLO30/flat",
+        {"DEM": np.full((SIDE // 3 + 20, SIDE // 3 + 20), 100.0)},
+        origin=(WEST - 300, NORTH + 300),
+        pixel=30,
+        crs=CRS,
+        version=T0 - timedelta(days=900),
+        properties={"system:time_start": 0},
+    )
+    with (
+        StorageService(tmp_path_factory.mktemp("storage")) as stored,
+        client_of(stored.url) as client,
+        EarthEngineService(archive, stored.url) as service,
+    ):
+        client.create_bucket(BUCKET)
+        yield service, stored
+
+
+@pytest.fixture
+def sample(services, tmp_path, monkeypatch):
+    service, stored = services
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", stored.url)
+    (tmp_path / "inventories").mkdir()
+    inside = box(
+        WEST + 700, NORTH - 2500, WEST + 3000, NORTH - 700
+    )  # a second slide so that the extent holds several cells
+    slides = geopandas.GeoDataFrame(geometry=[SLIDE, inside.centroid.buffer(15)], crs=CRS).to_crs("EPSG:4326")
+    slides.to_file(tmp_path / "inventories" / "hokkaido.gpkg")
+    hokkaido = next(event for event in paper_events() if event.name == "hokkaido")
+    lon, lat = slides.geometry.iloc[0].centroid.coords[0]
+    entry = {
+        "name": "hokkaido", "event_id": hokkaido.event_id, "pre_end": T0.isoformat(), "post_start": T0.isoformat(), "lon": lon,
+        "lat": lat, "magnitude": 6.6, "landslides": 2, "polarisation": "vv_vh", "radius_km": 0.5, "inventory": "a test",
+    }  # fmt: skip
+    (tmp_path / "events.json").write_text(json.dumps([entry]))
+
+    def _sample(*options):
+        command = ["sample", "--project", PROJECT, "--bucket", BUCKET, "--out", str(tmp_path / "real")]
+        command += ["--event-list", str(tmp_path / "events.json"), "--earth-engine-url", service.url, "--poll", "0.1"]
+        return CliRunner().invoke(main, [*command, "--inventories", str(tmp_path / "inventories"), *options])
+
+    return _sample
+
+
+def test_plan_says_what_would_be_exported_and_starts_nothing(sample, services, tmp_path):
+    result = sample("--plan", "--windows", "60-12", "--windows", "12-12")
+    assert result.exit_code == 0, result.output
+    assert "hokkaido D046 60-12: vv_vh, 5 + 1 passes" in result.output
+    assert "hokkaido D046 12-12: vv_vh, 1 + 1 passes" in result.output
+    assert "hokkaido A068 60-12: no_post" in result.output
+    assert "2 composites" in result.output
+    assert not (tmp_path / "real").exists()
+
+
+def test_from_earth_engine_to_patches(sample, services, tmp_path):
+    result = sample()
+    assert result.exit_code == 0, result.output
+    (exported,) = json.loads((tmp_path / "real" / "exports.json").read_text()).values()
+    assert exported["attempt"] == 1
+    again = sample()
+    assert again.exit_code == 0, again.output
+    assert (
+        json.loads((tmp_path / "real" / "exports.json").read_text()).popitem()[1] == exported
+    )  # nothing was started twice
+
+    (configuration,) = (tmp_path / "real").glob("60-12.json")
+    cut = CliRunner().invoke(main, ["cut", "--config", str(configuration), "--out", str(tmp_path / "set")])
+    assert cut.exit_code == 0, cut.output
+    dataset = Dataset(tmp_path / "set")
+    rows = dataset.rows("DESCENDING")
+    cells = {(int(r["row"]), int(r["column"])): number for number, r in enumerate(rows)}
+    number = cells[-7400 + 2, 900 + 1]
+    assert Label(rows[number]["label"]) is Label.LANDSLIDE
+    assert rows[number]["original"] == rows[number]["landslide"] == pytest.approx(24 * 44 / 4096)
+    assert rows[number]["distorted"] == 0  # flat ground: the exported mask says seen
+    assert str(rows[number]["track"]) == "D046"
+    patch = np.load(tmp_path / "set" / "descending-00000.npy")[number]
+    after = 0.1 * (1 % 5)
+    before = np.median([0.1 * (day % 5) for day in (-59, -47, -35, -23, -11)])
+    np.testing.assert_allclose(
+        patch[30, 20], [-10 + after + 3, -17 + after, after - before + 3, after - before], atol=0.01
+    )
+    np.testing.assert_allclose(patch[30, 60], [-10 + after, -17 + after, after - before, after - before], atol=0.01)
+
+
+def test_failed_export_is_told_and_tried_again_under_another_request(sample, tmp_path):
+    sample("--windows", "12-12")
+    path = tmp_path / "real" / "exports.json"
+    ((name, facts),) = json.loads(path.read_text()).items()
+    for file in (tmp_path / "real" / "composites").rglob("*.tif"):
+        file.unlink()
+    path.write_text(
+        json.dumps({name: {**facts, "operation": f"projects/{PROJECT}/operations/LOST", "state": "started"}})
+    )
+    lost = sample("--windows", "12-12")
+    assert lost.exit_code == 1
+    assert "unknown: Operation LOST not found" in lost.output
+    again = sample("--windows", "12-12")
+    assert again.exit_code == 0, again.output
+    assert json.loads(path.read_text())[name]["attempt"] == 2
+
+
+def test_events_and_lists_that_cannot_be_meant_are_refused(sample, tmp_path):
+    assert "no event called atlantis" in sample("--event", "atlantis").output
+    (tmp_path / "events.json").write_text('[{"name": "Hokkaido"}]')
+    refused = sample()
+    assert refused.exit_code == 1
+    assert "'Hokkaido' does not match" in refused.output
