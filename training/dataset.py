@@ -1,6 +1,7 @@
 """A patch set as a training sees it: parts, ratios, and batches read from disk as they are needed (Nava et al. 2026, 3.2 and 3.3)."""
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -67,10 +68,6 @@ class Sample:
         chosen = {name: getattr(self, name)[keep] for name in ("index", "label", "scene", "event")}
         return replace(self, **chosen, rows=self.rows[keep] if len(self.rows) else self.rows)
 
-    def filled_with(self, fill_db: dict[str, float]) -> "Sample":
-        """Return the same choice with other values for missing pixels, by band: those of a model card."""
-        return replace(self, fill=tuple(fill_db.get(name, 0.0) for name in BANDS))
-
 
 class Dataset:
     """One patch set.
@@ -91,6 +88,13 @@ class Dataset:
         self.identity: str = document["identity"]
         self.source: dict[str, Any] = document["source"]
         self._shards: list[dict[str, Any]] = document["shards"]
+        self._fill_db: dict[str, float] = {}
+
+    def filled_with(self, fill_db: dict[str, float]) -> "Dataset":
+        """Return the same set, whose selections read missing pixels as a model card says, by band; 0 where it does not."""
+        other = copy(self)
+        other._fill_db = dict(fill_db)
+        return other
 
     def shards(self, orbit_pass: OrbitPass, bands: Sequence[str]) -> list[dict[str, Any]]:
         """Return the shards of a pass that have all of some bands: an event without VH is in none of a dual-pol training (R10)."""
@@ -156,6 +160,7 @@ class Dataset:
             scene=scene[index].astype(np.int64),
             event=rows["event"][index],
             rows=rows[index],
+            fill=tuple(self._fill_db.get(name, 0.0) for name in BANDS),
         )
 
 

@@ -142,7 +142,9 @@ def evaluate_command(folder: Path, data: Path) -> None:
             imbalance=card["training"]["imbalance"],
         )
         rule = Baseline(**card["evaluation"]["baseline_rule"])
-        dataset = dataset_for(data, experiment.pre_days, experiment.post_days)
+        fills = card["fill_db"]
+        by_band = fills if isinstance(fills, dict) else dict(zip(card["bands"], fills, strict=True))
+        dataset = dataset_for(data, experiment.pre_days, experiment.post_days).filled_with(by_band)
         judged = evaluate(load_model(folder), dataset, experiment, rule)
     except (UnusableModel, UnusableDataset) as error:
         raise click.ClickException(str(error)) from error

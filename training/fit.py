@@ -84,10 +84,9 @@ def train(
     Raises:
         ValueError: see `samples`.
     """
-    seen, judged = samples(experiment, dataset)
-    mean, std = constants_of(seen)
+    mean, std = constants_of(samples(experiment, dataset)[0])
     fills = {band: m if band.startswith("post") else 0.0 for band, m in zip(experiment.bands, mean, strict=True)}
-    seen, judged = seen.filled_with(fills), judged.filled_with(fills)
+    seen, judged = samples(experiment, dataset.filled_with(fills))
     keras.utils.set_random_seed(experiment.seed)
     model = compiled(experiment, mean, std)
     batches = Batches(seen, experiment.batch_size, seed=experiment.seed)
@@ -166,7 +165,8 @@ def run(
         started = time.monotonic()
         model, learnt = train(experiment, dataset, folder, report=report or silence)
         seconds = round(time.monotonic() - started)
-        judged = evaluate(model, dataset, experiment, fit_baseline(samples(experiment, dataset)[0]))
+        filled = dataset.filled_with(learnt["fill_db"])
+        judged = evaluate(model, filled, experiment, fit_baseline(samples(experiment, filled)[0]))
         judged["evaluation"]["data"] = dataset.source["kind"]
         card = model_card(experiment, dataset, learnt, judged, command=command, seconds=seconds)
         export.save_weights(model, folder, card)

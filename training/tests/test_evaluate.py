@@ -1,16 +1,20 @@
 """The baseline against known answers; the paper's experiments; what the demo models' cards say."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from training.__main__ import main
 from training.baseline import Baseline, fit_baseline
 from training.dataset import Sample
 from training.evaluation.scores import count
 from training.experiments import BANDS
 from training.export import read_card
 from training.simulator.events import EVENTS
+from training.tests.easy_patches import write_easy_set
 
 MODELS = Path(__file__).parents[2] / "serving" / "models"
 
@@ -57,3 +61,14 @@ def test_demo_model_in_the_tree_says_what_it_is(orbit_pass):
     assert card["evaluation"]["data"] == "simulated"
     assert 0 < card["evaluation"]["test"]["f1"] < 1
     assert (folder / "weights.npz").stat().st_size < 3.4e6
+
+
+def test_demo_model_can_be_scored_again_on_any_patch_set(tmp_path):
+    write_easy_set(tmp_path / "60-12", cells=(8, 8))
+    model = str(MODELS / "vv_vh_ascending_60_12")
+    result = CliRunner().invoke(main, ["evaluate", model, "--data", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert {"test", "unseen_haiti"} <= set(json.loads(result.output)["evaluation"])
+    refused = CliRunner().invoke(main, ["evaluate", model, "--data", str(tmp_path / "nowhere")])
+    assert refused.exit_code == 1
+    assert "holds no finished data set" in refused.output

@@ -161,7 +161,7 @@ def test_bands_are_taken_by_name_and_missing_pixels_filled(tmp_path):
     cells = np.stack([np.arange(40), np.zeros(40, int)], axis=1)
     writer.add("ASCENDING", BANDS, patches, rows_of("papua", 0, cells, label=np.arange(40) % 2))
     writer.finish()
-    narrow = Dataset(tmp_path).select("train", "ASCENDING", ("postVH", "diffVH")).filled_with({"postVH": -15.0})
+    narrow = Dataset(tmp_path).filled_with({"postVH": -15.0}).select("train", "ASCENDING", ("postVH", "diffVH"))
     taken = narrow.take(np.arange(2))
     assert taken.dtype == np.float32
     assert taken[:, 0, 0].tolist() == [[-15, 0]] * 2
