@@ -383,4 +383,25 @@ MUTATIONS = (
         new="    return rank",
         tests=("tests/unit/test_usgs_fuzz.py::test_damaged_product_does_not_count_and_the_others_do",),
     ),
+    Mutation(
+        name="a later release's document read as if it were today's",
+        file=f"{LIBRARY}/documents/version.py",
+        old="        if version > self.version:",
+        new="        if False:",
+        tests=("tests/unit/test_rollback.py::test_watch_of_a_later_release_is_redelivered_until_that_release_is_back",),
+    ),
+    Mutation(
+        name="a document of the previous release not migrated",
+        file=f"{LIBRARY}/documents/version.py",
+        old="        for step in range(version, self.version):",
+        new="        for step in range(0):",
+        tests=("tests/unit/test_versions.py::test_what_the_previous_release_wrote_is_read_and_written_in_todays_form",),
+    ),
+    Mutation(
+        name="a subscription's filter changed under its name",
+        file="infra/plan_guard.py",
+        old='    return changed or (["form"] if "delete" in change["actions"] else [])',
+        new="    return []",
+        tests=("infra/tests/test_plan_guard.py::test_what_cannot_change_under_a_name_is_refused",),
+    ),
 )
