@@ -1,5 +1,6 @@
 """The feed's adapter against the local USGS: recorded timelines replayed, outages, conditional requests, catch-up, size."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -34,9 +36,14 @@ def noto(tmp_path: Path) -> Iterator[UsgsService]:
 
 
 def replay(
-    service: UsgsService, start: datetime, minutes: list[float], rule: Rule, state: MemoryStore | None = None
+    service: UsgsService,
+    start: datetime,
+    minutes: list[float],
+    rule: Rule,
+    state: MemoryStore | None = None,
+    sources: list[tuple[float, str]] | None = None,
 ) -> list[tuple[float, str, str, float]]:
-    """Poll at these minutes after the origin; return what was told when."""
+    """Poll at these minutes after the origin; return what was told when, and put where the areas came from into `sources`."""
     feed, state, bus = UsgsFeed(service.feed), state or MemoryStore(), MemoryBus()
     told = []
     for minute in minutes:
@@ -47,6 +54,8 @@ def replay(
         for _, data, attributes in bus.published[before:]:
             magnitude = json.loads(data).get("earthquake", {}).get("magnitude", 0.0)
             told.append((minute, attributes["kind"], attributes["event_id"], magnitude))
+            if sources is not None and "aoi" in json.loads(data):
+                sources.append((minute, json.loads(data)["aoi"]["source"]))
     return told
 
 
@@ -56,6 +65,43 @@ def test_botswana_is_announced_with_its_first_origin_and_nothing_later_is_materi
         told = replay(service, BOTSWANA, minutes, Rule())
     # origin sent 20 minutes after the quake; it moves by 6 km and 3 s later; no ShakeMap body was recorded
     assert told == [(24, "announced", "us10008e3k", 6.5)]
+
+
+def shaking_about(lon: float, lat: float, strongest: float) -> bytes:
+    """Return a grid.xml, MADE UP but for the strongest intensity and the place: it falls off by 1 every 0.4 degrees."""
+    steps = [n / 10 for n in range(-20, 21)]
+    rows = [
+        f"{lon + x:.3f} {lat - y:.3f} {max(1.0, strongest - max(abs(x), abs(y)) / 0.4):.2f}"
+        for y in steps
+        for x in steps
+    ]
+    return (
+        '<shakemap_grid xmlns="http://earthquake.usgs.gov/eqcenter/shakemap" shakemap_event_type="ACTUAL">'
+        '<grid_specification nominal_lon_spacing="0.1" nominal_lat_spacing="0.1" nlon="41" nlat="41"/>'
+        '<grid_field index="1" name="LON"/><grid_field index="2" name="LAT"/><grid_field index="3" name="MMI"/>'
+        f"<grid_data>{chr(10).join(rows)}</grid_data></shakemap_grid>"
+    ).encode()
+
+
+def test_botswanas_recorded_shakemap_versions_are_each_told_once(tmp_path: Path) -> None:
+    """Times, versions and strongest intensities as recorded, the latest after 16 days; the grids' bodies are made up."""
+    recording = DATA / "timeline" / "us10008e3k.geojson.gz"
+    for product in json.loads(gzip.decompress(recording.read_bytes()))["properties"]["products"]["shakemap"]:
+        path = urlsplit(product["contents"]["download/grid.xml"]["url"]).path.removeprefix("/product/")
+        body = tmp_path / "recording" / "product" / path
+        body.parent.mkdir(parents=True)
+        body.write_bytes(shaking_about(25.15, -22.65, float(product["properties"]["maxmmi"])))
+    minutes = [*range(0, 240, 4), *(1440.0 * day for day in (1, 6, 15, 17, 30, 80))]
+    sources: list[tuple[float, str]] = []
+    with usgs(tmp_path, recording, start=BOTSWANA) as service:
+        told = replay(service, BOTSWANA, minutes, Rule(), sources=sources)
+    assert [(minute, kind) for minute, kind, _, _ in told] == [
+        (24, "announced"), (36, "revised"), (84, "revised"), (1440.0 * 17, "revised"),
+    ]  # fmt: skip
+    assert [source for _, source in sources] == [
+        "radius 112 km from magnitude",
+        *(f"ShakeMap us {version}, MMI 6 and more" for version in (1, 2, 3)),
+    ]
 
 
 def test_mendocino_is_one_quake_through_its_preferred_ids_and_too_far_at_sea(tmp_path: Path) -> None:

@@ -379,8 +379,8 @@ MUTATIONS = (
     Mutation(
         name="one damaged product takes all others with it",
         file=f"{LIBRARY}/documents/products.py",
-        old="    return rank if all(map(math.isfinite, rank)) else None",
-        new="    return rank",
+        old="AttributeError, OverflowError):\n        return None\n",
+        new="AttributeError, OverflowError):\n        raise\n",
         tests=("tests/unit/test_usgs_fuzz.py::test_damaged_product_does_not_count_and_the_others_do",),
     ),
     Mutation(
