@@ -74,26 +74,35 @@ class ServingGraph(tf.Module):
     def _filled(self, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Return [..., C] with missing pixels filled in all bands, and bool [...] of those that are not missing."""
         is_seen = tf.logical_not(tf.reduce_any(tf.math.is_nan(pixels), axis=-1))
-        return tf.where(is_seen[..., tf.newaxis], pixels, self._fill_db), is_seen
+        # A selection that spreads the mask over the bands costs 4 % of the whole: left out where it would change nothing.
+        filled = tf.cond(
+            tf.reduce_all(is_seen),
+            lambda: pixels,
+            lambda: tf.where(is_seen[..., tf.newaxis], pixels, self._fill_db),
+        )
+        return filled, is_seen
 
     def _slide(self, image: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Score the windows of float32 [H, W, C] block by block; scores and shares of seen pixels, float32 [rows, columns]."""
-        # Blocks of equal shape, as square as the cells they may hold allow; the last ones reach into nothing.
+        # Blocks as square as the cells they may hold allow; the last ones of a row or column are smaller.
         side = math.isqrt(self._block_cells) - 1
         across = _divide_up(columns, side)
         block_columns = _divide_up(columns, across)
         down = _divide_up(rows, self._block_cells // (block_columns + 1) - 1)
         block_rows = _divide_up(rows, down)
-        height, width = (block_rows + 1) * STRIDE_PX, (block_columns + 1) * STRIDE_PX
 
         def score_block(number: tf.Tensor, scores: tf.TensorArray, valid: tf.TensorArray) -> tuple[Any, ...]:
-            top, left = number // across * block_rows * STRIDE_PX, number % across * block_columns * STRIDE_PX
-            block = image[top : top + height, left : left + width]
-            shape = tf.shape(block)
-            block = tf.pad(block, [[0, height - shape[0]], [0, width - shape[1]], [0, 0]])
-            filled, is_seen = self._filled(block)
-            found = self._convolutions(filled)
-            return number + 1, scores.write(number, found), valid.write(number, _valid_fraction(is_seen))
+            top, left = number // across * block_rows, number % across * block_columns
+            bottom, right = tf.minimum(top + block_rows, rows), tf.minimum(left + block_columns, columns)
+            pixels = image[top * STRIDE_PX : (bottom + 1) * STRIDE_PX, left * STRIDE_PX : (right + 1) * STRIDE_PX]
+            filled, is_seen = self._filled(pixels)
+            beyond = [[0, block_rows - (bottom - top)], [0, block_columns - (right - left)]]
+            found = tf.pad(self._convolutions(filled), beyond)
+            return (
+                number + 1,
+                scores.write(number, found),
+                valid.write(number, tf.pad(_valid_fraction(is_seen), beyond)),
+            )
 
         # One block after the other: the memory of one, and inside it all threads.
         count = down * across
