@@ -108,7 +108,7 @@ class MeanChangeModel:
             raise ModelMissing(f"model {name} is not served")
         return self.versions[name]
 
-    def score(self, tile: NDArray[np.float32], *, name: str, version: int) -> WindowScores:
+    def score(self, tile: NDArray[np.float32], wanted: NDArray[np.bool_], *, name: str, version: int) -> WindowScores:
         if self.fails:
             raise self.fails.pop()
         if self.versions[name] != version:

@@ -10,8 +10,9 @@ from shapely.geometry import Point, box
 from shapely.geometry.base import BaseGeometry
 
 from quakeslide.domain import windows
+from quakeslide.domain.area_share import block_shares
 from quakeslide.domain.composite import Composite
-from quakeslide.domain.judgement import CellScores, Judgement
+from quakeslide.domain.judgement import CellScores, Judgement, Unscored
 from quakeslide.domain.lattice import lattice_for, rectangle_for
 from quakeslide.domain.model_card import ModelCard
 from quakeslide.domain.sentinel1 import Polarisation, Stage, Track
@@ -68,6 +69,7 @@ def judge(composite: Composite, cells: CellScores, card: ModelCard = CARD, *, is
         is_final=is_final,
         cells=cells,
         in_aoi=in_aoi,
+        aoi_share=block_shares(composite.aoi, composite.lattice, composite.rectangle),
         candidates=found,
         detections=found[kept],
     )
@@ -102,7 +104,10 @@ def cells_of(composite: Composite, *, seed: int = 7, slides: int = 12) -> CellSc
         incidence_deg=np.full((rows, cols), 38.0, np.float32),
         blocks=blocks,
         thumb_post_vv_db=thumb,
-        thumb_diff_vv_db=(hills * 0.3).astype(np.float32),
+        unscored=np.where(np.isnan(scores), Unscored.MISSING, Unscored.SCORED).astype(np.uint8),
+        water_fraction=np.zeros((rows, cols), np.float32),
+        snow_fraction=np.zeros((rows, cols), np.float32),
+        pre_vh_db=np.full((rows, cols), np.nan, np.float32),
     )
 
 
@@ -132,7 +137,7 @@ def blind() -> Judgement:
             incidence_deg=nothing,
             blocks=np.full_like(cells.blocks, 3),
             thumb_post_vv_db=np.full_like(cells.thumb_post_vv_db, np.nan),
-            thumb_diff_vv_db=np.full_like(cells.thumb_post_vv_db, np.nan),
+            unscored=np.full_like(cells.unscored, Unscored.MISSING),
         ),
     )
 

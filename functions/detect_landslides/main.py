@@ -16,7 +16,7 @@ def _wiring() -> partial[None]:  # once per instance; importing this module does
     s = settings.DetectSettings.from_env(os.environ)
     names = (s.composites_bucket, s.state_bucket, s.results_bucket, s.models_bucket)
     composites, state, results, models = (gcs_store.GcsStore(name) for name in names)
-    server, cards = tf_serving.TfServing(s.model_server), model_cards.StoredModelCards(models)
+    server, cards = tf_serving.TfServing(s.model_server, label=s.model_label), model_cards.StoredModelCards(models)
     pixels, bus, pens = geotiff.ShardPixels(composites), pubsub_bus.PubsubBus(s.project), renderer.ProductRenderer()
     judges = run.Detector(composites, state, results, bus, server, cards, pixels, pens)
     show = partial(render_status.render_status, state=state, composites=composites, results=results)

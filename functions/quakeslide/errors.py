@@ -120,6 +120,13 @@ class ModelMissing(PermanentError):
     remedy = "Export the model into the models bucket and add it to models.config, then send a rescan."
 
 
+class TileTooLarge(PermanentError):
+    """The model server takes no message as large as one tile."""
+
+    code = "tile_too_large"
+    remedy = "Raise the model server's limit of a message to 4 MB or more, then send a rescan."
+
+
 class UnusableModelCard(PermanentError):
     """A model card lacks a field, contradicts the model, or does not fit the composite."""
 

@@ -127,7 +127,7 @@ class WindowScores:
     """Scores of a tile's windows.
 
     Attributes:
-        scores: float32 [rows, cols], the model's output in [0, 1].
+        scores: float32 [rows, cols], the model's output in [0, 1]; anything where the window was not wanted.
         valid_fraction: float32 [rows, cols], share of the window's pixels that are not missing.
     """
 
@@ -142,8 +142,8 @@ class LandslideModel(Protocol):
         """Return the version that answers now."""
         ...
 
-    def score(self, tile: NDArray[np.float32], *, name: str, version: int) -> WindowScores:
-        """Score the lattice windows of a tile: float32 [H, W, C], dB, NaN is missing."""
+    def score(self, tile: NDArray[np.float32], wanted: NDArray[np.bool_], *, name: str, version: int) -> WindowScores:
+        """Score the wanted lattice windows (bool [rows, cols]) of a tile: float32 [H, W, C], dB, NaN is missing."""
         ...
 
 
@@ -193,7 +193,8 @@ class Renderer(Protocol):
         Args:
             title: the earthquake in words.
             layers: one per track's representative stage and one for the fused summary: `{"name", "detections", "blind", "affected",
-                "quicklook"}` with GeoJSON objects and PNG bytes; the summary has only `name` and `detections`.
+                "quicklook"}` with GeoJSON objects and PNG bytes, and `"href"` where the file of detections lies elsewhere than in the
+                results bucket; the summary has only `name` and `detections`.
             status: the event's `status/` document.
             notice: data notices, empty where there are none.
         """

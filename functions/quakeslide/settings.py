@@ -126,3 +126,8 @@ class DetectSettings(Settings):
         "MODELS_BUCKET", "bucket of model cards, beside the models: {name}/{version}/card.json"
     )
     model_server: str = setting("MODEL_SERVER", "TF Serving's gRPC port: host:port, or https://host on Cloud Run")
+    model_label: str = setting(
+        "MODEL_LABEL",
+        "which version of a model is asked: stable or canary, as in models.config; newest if empty",
+        default="",
+    )

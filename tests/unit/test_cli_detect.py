@@ -80,7 +80,8 @@ def test_notebook_file_is_taken_as_the_notebooks_write_it(tmp_path):
     assert any("no names" in text for text in raster.assumptions)
     assert any("0 in every band are missing" in text for text in raster.assumptions)
     (part, *_) = parts_of(raster, name=NAME, track=None, post_start=None, aoi=None, manifest=None)
-    read = RasterPixels(raster).read(part.composite, {}, (0, 0, 96, 96), ("diffVV", "slope", "nPost"))
+    with RasterPixels(raster) as file:
+        read = file.read(part.composite, {}, (0, 0, 96, 96), ("diffVV", "slope", "nPost"))
     assert np.isnan(read[:80, :70, 0]).all()
     assert np.isnan(read[..., 1]).all()
     assert (read[..., 2] == 1).all()
@@ -92,7 +93,8 @@ def test_single_zero_is_a_value(tmp_path):
     raster = open_raster(write(tmp_path / "a.tif", pixels))
     assert not raster.is_zero_missing
     (part, *_) = parts_of(raster, name=NAME, track=None, post_start=None, aoi=None, manifest=None)
-    assert RasterPixels(raster).read(part.composite, {}, (0, 0, 64, 64), ("diffVV",))[5, 5, 0] == 0
+    with RasterPixels(raster) as file:
+        assert file.read(part.composite, {}, (0, 0, 64, 64), ("diffVV",))[5, 5, 0] == 0
 
 
 def test_flush_windows_reach_the_last_pixel(tmp_path):

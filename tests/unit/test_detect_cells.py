@@ -29,7 +29,13 @@ def judged(composite, order=None, world=None):
     return world
 
 
-REFERENCE = judged(composite_of(shard_px=2048)).products()
+def plain(products):
+    """Products with the run's id, which names the shard size too, left out."""
+    (run,) = {json.loads(data)["run_id"] for name, data in products.items() if name.startswith("detections/")}
+    return {name.replace(run, "RUN"): data.replace(run.encode(), b"RUN") for name, data in products.items()}
+
+
+REFERENCE = plain(judged(composite_of(shard_px=2048)).products())
 
 
 def of(products, prefix):
@@ -45,7 +51,7 @@ def test_slides_are_found():
 def test_cut_into_shards_changes_nothing(shard_px, shards):
     composite = composite_of(shard_px=shard_px)
     assert len(list(composite.shards())) == shards
-    assert judged(composite).products() == REFERENCE
+    assert plain(judged(composite).products()) == REFERENCE
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -66,11 +72,11 @@ def test_each_cell_is_scored_once_however_shards_arrive(seed):
                 waiting.append(message)
     boxes = [cell.pixels for cell in composite.cells()]
     assert sorted(world.pixels.reads) == sorted(boxes)
-    assert world.products() == REFERENCE
+    assert plain(world.products()) == REFERENCE
     for message in delivered:
         detect_cells(message, world.detector)
     assert len(world.pixels.reads) == len(boxes)
-    assert world.products() == REFERENCE
+    assert plain(world.products()) == REFERENCE
 
 
 class FailingStore(MemoryStore):
@@ -102,7 +108,7 @@ def test_crash_after_any_write_then_redelivery_gives_the_same_products(bucket):
             except StoreUnavailable:
                 has_crashed = True
                 detect_cells(message, world.detector)
-        assert world.products() == REFERENCE
+        assert plain(world.products()) == REFERENCE
         crashes += has_crashed
         if not has_crashed:
             break
@@ -163,8 +169,8 @@ def test_card_with_strange_bands_is_refused():
 
 def test_model_that_answers_no_numbers_is_tried_again():
     class Nan(MeanChangeModel):
-        def score(self, tile, *, name, version):
-            answer = super().score(tile, name=name, version=version)
+        def score(self, tile, wanted, *, name, version):
+            answer = super().score(tile, wanted, name=name, version=version)
             answer.scores[:] = float("nan")
             return answer
 

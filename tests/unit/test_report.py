@@ -1,7 +1,9 @@
 """The notified GeoJSON: RFC 7946, honest, the same bytes twice."""
 
+import gzip
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +13,13 @@ from hypothesis import strategies as st
 from shapely.geometry import Point, box, shape
 
 from quakeslide import __version__
-from quakeslide.domain.judgement import Blind
+from quakeslide.domain import land as land_module
+from quakeslide.domain.cautions import CAUTIONS
+from quakeslide.domain.judgement import Blind, Unscored
 from quakeslide.domain.lattice import Lattice, rectangle_for
 from quakeslide.domain.report import block_reasons, detections_geojson, dumps, seen_fraction_of_aoi, window_area_m2
 from quakeslide.domain.rfc7946 import lonlat_polygons
+from quakeslide.domain.sentinel1 import Polarisation
 from quakeslide.domain.terrain import Backscatter, Terrain
 from tests import fakes_products as made
 
@@ -95,7 +100,7 @@ def test_the_collection_names_model_scenes_and_notices():
     assert document["stack_mismatch"] is False
     assert document["pixel_geometry_mismatch"] is False
     assert document["weak_pre"] is True
-    assert "snow cover" in document["not_checked"]
+    assert document["model_choice"]["reason"] == "made for this composite"
 
 
 @pytest.mark.parametrize(
@@ -134,21 +139,61 @@ def test_cautions_follow_what_the_composite_shows():
     composite = made.composite_of()
     cells = made.cells_of(composite, slides=0)
     scores = cells.scores.copy()
-    thumb = np.full_like(cells.thumb_post_vv_db, -9.0)
-    slope, blind = cells.slope_deg.copy(), cells.blind_fraction.copy()
-    for row, col in ((20, 10), (20, 16), (20, 22), (20, 28)):
-        scores[row, col] = 0.9
-    blind[20, 10] = 0.5
-    slope[20, 16] = 2.0
-    slope[20, 22] = 2.0
-    thumb[80:88, 88:96] = -23.0
-    thumb[80:88, 112:120] = -23.0  # dark, but steep: shadow, not water
-    cells = replace(cells, scores=scores, slope_deg=slope, blind_fraction=blind, thumb_post_vv_db=thumb)
+    slope, blind, water, snow = (np.zeros_like(cells.blind_fraction) for _ in range(4))
+    vegetation = np.full_like(scores, -17.0)
+    slope += 24
+    places = [(20, col) for col in range(8, 30, 3)]
+    for place in places:
+        scores[place] = 0.9
+    blind[places[0]] = 0.5
+    slope[places[1]] = 2.0
+    water[places[2]] = 0.2
+    snow[places[3]] = 0.7
+    vegetation[places[4]] = -27.0
+    valid = cells.valid_fraction.copy()
+    valid[places[5]] = 0.8
+    cells = replace(cells, scores=scores, slope_deg=slope, blind_fraction=blind, valid_fraction=valid)
+    cells = replace(cells, water_fraction=water, snow_fraction=snow, pre_vh_db=vegetation)
     said = {
         f["properties"]["window_col"] - composite.rectangle.col // 32: f["properties"]["cautions"]
         for f in detections_geojson(made.judge(composite, cells))["features"]
     }
-    assert said == {10: ["foreshortened_or_partly_blind"], 16: ["flat"], 22: ["flat", "near_water"], 28: []}
+    expected = [
+        "foreshortened_or_partly_blind",
+        "flat",
+        "near_water",
+        "snow_possible",
+        "arid_possible",
+        "missing_pixels",
+    ]
+    inland = [word for col in (26, 29) for word in said[col]]
+    assert set(inland) <= {"near_water"}  # the coast of Noto may run through these
+    assert [said[col][0] for col in (8, 11, 14, 17, 20, 23)] == expected
+
+
+def test_the_coast_is_near_water():
+    composite = made.composite_of(box(136.9, 37.0, 137.5, 37.5))
+    cells = made.cells_of(composite, slides=0)
+    cells = replace(cells, scores=np.full_like(cells.scores, 0.9), unscored=np.zeros_like(cells.unscored))
+    document = detections_geojson(made.judge(composite, cells))
+    wet = {"near_water" in f["properties"]["cautions"] for f in document["features"]}
+    assert wet == {True, False}
+    (land,) = shapely.from_wkb([gzip.decompress(Path(land_module.__file__).with_name("land.wkb.gz").read_bytes())])
+    land = shapely.union_all(shapely.clip_by_rect(shapely.get_parts(land), 136, 36, 138, 38))
+    for feature in document["features"]:
+        inside = land.contains(shape(feature["geometry"]))
+        assert ("near_water" in feature["properties"]["cautions"]) is not inside
+
+
+@pytest.mark.parametrize(("polarisation", "judged"), [(Polarisation.VV, False), (Polarisation.VV_VH, True)])
+def test_every_caution_is_judged_or_said_not_to_be(polarisation, judged):
+    composite = replace(made.composite_of(), polarisation=polarisation)
+    document = detections_geojson(made.judge(composite, made.cells_of(composite)))
+    assert ("arid_possible" in document["cautions_judged"]) is judged
+    assert ("arid_possible" in document["cautions_not_judged"]) is not judged
+    assert set(document["cautions_judged"]) | set(document["cautions_not_judged"]) >= set(CAUTIONS)
+    assert {"near_water", "snow_possible", "flat"} <= set(document["cautions_judged"])
+    assert any("smaller than a window" in what for what in document["cautions_not_judged"])
 
 
 def test_a_map_across_the_antimeridian_is_cut_there():
@@ -166,7 +211,7 @@ def test_a_map_across_the_antimeridian_is_cut_there():
 def test_seen_fraction_is_the_judged_share_of_the_area():
     composite = made.composite_of(box(137.1, 37.4, 137.2, 37.5))
     cells = made.cells_of(composite, slides=0)
-    all_seen = replace(cells, blocks=np.zeros_like(cells.blocks), scores=np.full_like(cells.scores, 0.1))
+    all_seen = replace(cells, blocks=np.zeros_like(cells.blocks), unscored=np.zeros_like(cells.unscored))
     assert seen_fraction_of_aoi(made.judge(composite, all_seen)) == pytest.approx(1.0)
     blocks = np.zeros_like(cells.blocks)
     blocks[:, : blocks.shape[1] // 2] = Blind.LAYOVER
@@ -174,15 +219,33 @@ def test_seen_fraction_is_the_judged_share_of_the_area():
     assert half == pytest.approx(0.5, abs=0.03)
 
 
-def test_good_pixels_without_a_scored_window_are_no_data():
+@pytest.mark.parametrize(
+    ("why", "reason"),
+    [(Unscored.MISSING, Blind.NO_DATA), (Unscored.FLAT, Blind.FLAT), (Unscored.OUTSIDE, Blind.NO_DATA)],
+)
+def test_good_pixels_without_a_scored_window_are_blind_and_say_why(why, reason):
     composite = made.composite_of()
     cells = made.cells_of(composite)
-    scores = np.full_like(cells.scores, 0.1)
-    scores[4:6, 4:6] = np.nan
-    judgement = made.judge(composite, replace(cells, scores=scores, blocks=np.zeros_like(cells.blocks)))
+    unscored = np.zeros_like(cells.unscored)
+    unscored[4:6, 4:6] = why
+    judgement = made.judge(composite, replace(cells, unscored=unscored, blocks=np.zeros_like(cells.blocks)))
     reasons = block_reasons(judgement)
     assert np.argwhere(reasons != Blind.SEEN).tolist() == [[5, 5]]
-    assert reasons[5, 5] == Blind.NO_DATA
+    assert reasons[5, 5] == reason
+
+
+def test_windows_left_out_are_counted_by_reason():
+    composite = made.composite_of()
+    cells = made.cells_of(composite)
+    unscored = cells.unscored.copy()
+    unscored[10:12, 10:13] = Unscored.FLAT
+    judgement = made.judge(
+        composite, replace(cells, unscored=unscored, scores=np.where(unscored, np.nan, cells.scores))
+    )
+    counts = detections_geojson(judgement)["counts"]
+    assert counts["windows_flat"] == 6
+    left = counts["windows_flat"] + counts["windows_with_too_few_pixels"]
+    assert counts["windows_scored"] + left == counts["windows_in_aoi"]
 
 
 def test_a_window_on_a_lattice_in_degrees_has_its_true_area():

@@ -9,6 +9,7 @@ from tests.fakes_detector import ArrayPixels, MeanChangeModel, card_of, composit
 def test_window_with_too_few_pixels_is_not_judged():
     composite, name = composite_of(128, 128, shard_px=256), "vv_vh_ascending_60_12"
     image = np.full((128, 128, len(composite.bands)), -10, np.float32)
+    image[..., composite.bands.index("slope")] = 20
     image[:32, :64, :4] = np.nan  # of the 3 x 3 windows' pixels are there: 50, 75 and 100 % in the first row
     (cell,) = composite.cells()
     (shard,) = composite.shards()

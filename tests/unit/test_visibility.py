@@ -17,8 +17,10 @@ def bands_of(height=128, width=160, seed=0):
 
 
 def seen(bands):
+    """Describe a cell of which every window is a candidate."""
     rows, cols = (side // 32 - 1 for side in bands["postVV"].shape)
-    return see(bands, np.zeros((rows, cols), np.float32), np.ones((rows, cols), np.float32))
+    ones = np.ones((rows, cols), np.float32)
+    return see(bands, ones, np.zeros((rows, cols), np.uint8), ones, 0.6)
 
 
 def test_windows_are_described_by_their_own_pixels():
@@ -86,7 +88,10 @@ def test_cells_do_not_depend_on_how_the_raster_is_cut():
     bands = bands_of(256, 256, seed=5)
     bands["postVV"][100:120, 30:200] = np.nan
     whole, part = seen(bands), seen({name: band[64:, 96:] for name, band in bands.items()})
-    for field in ("blind_fraction", "diff_vv_db", "diff_vh_db", "slope_deg", "incidence_deg", "blocks"):
+    fields = (
+        "blind_fraction diff_vv_db diff_vh_db slope_deg incidence_deg water_fraction snow_fraction pre_vh_db blocks"
+    )
+    for field in fields.split():
         np.testing.assert_array_equal(getattr(whole, field)[2:, 3:], getattr(part, field), err_msg=field)
     np.testing.assert_array_equal(whole.thumb_post_vv_db[8:, 12:], part.thumb_post_vv_db)
 

@@ -19,12 +19,12 @@ from quakeslide.cli.write_products import DETECTIONS, PAGE, write_products
 from quakeslide.documents.card import read_card
 from quakeslide.documents.manifest import read_manifest
 from quakeslide.domain.composite import Composite
-from quakeslide.domain.model_card import ModelCard, model_name
+from quakeslide.domain.model_card import FIRST_STAGE, ModelCard, model_name
 from quakeslide.domain.sentinel1 import OrbitPass, Track
+from quakeslide.domain.windows import LEAST_SLOPE_DEG
 from quakeslide.errors import LyingManifest, ModelMissing, ModelUnavailable, UnreadableInput, UnusableComposite
 from quakeslide.messages import instant
 from quakeslide.ports import LandslideModel
-from quakeslide.usecases.run import FIRST_STAGE
 
 MESSAGES = Path("build/messages")
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -67,6 +67,14 @@ Examples:
     show_default=True,
     help="Which of overlapping windows stays: the best, or the lowest as in the published notebook.",
 )
+@click.option("--label", default="", help="Which version of the model: stable or canary; the newest otherwise.")
+@click.option(
+    "--least-slope",
+    type=click.FloatRange(0, 90),
+    default=LEAST_SLOPE_DEG,
+    show_default=True,
+    help="Windows without slopes of so many degrees are not judged (band `slope`); 0 judges all.",
+)
 @click.pass_context
 def detect(
     ctx: click.Context,
@@ -81,6 +89,8 @@ def detect(
     aoi: Path | None,
     out: Path | None,
     nms: str,
+    label: str,
+    least_slope: float,
 ) -> None:
     """Judge a file, say what was assumed, write products."""
     console = Console(stderr=True)
@@ -91,7 +101,7 @@ def detect(
     given = _track(track)
     name = model or _model_of(raster, known, given, console)
     _find_messages()
-    with contextlib.closing(TfServing(model_server)) as server:
+    with contextlib.closing(TfServing(model_server, label=label)) as server:
         judge = _card(name, card, models, server)
         if set(judge.bands) - set(raster.indexes):
             raise UnreadableInput(f"{composite}: model {name} wants the bands {', '.join(judge.bands)}")
@@ -100,7 +110,13 @@ def detect(
         try:
             with _progress(parts, console) as advance:
                 judged = judge_file(
-                    raster, parts, judge, server, is_published_nms=nms == "published", on_windows=advance
+                    raster,
+                    parts,
+                    judge,
+                    server,
+                    is_published_nms=nms == "published",
+                    on_windows=advance,
+                    least_slope_deg=least_slope,
                 )
         except UnusableComposite as error:
             raise UnreadableInput(f"{composite}: {error}") from error

@@ -1,8 +1,11 @@
 """Judges a local raster: its main part as one composite, and what a stride of 32 px leaves over as strips flush with the edge."""
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
 import shapely
@@ -11,12 +14,12 @@ from shapely.geometry.base import BaseGeometry
 
 from quakeslide.cli.raster import Raster, RasterPixels
 from quakeslide.domain.composite import Cell, Composite
-from quakeslide.domain.judgement import Judgement
+from quakeslide.domain.judgement import CellScores, Judgement
 from quakeslide.domain.lattice import STRIDE_PX, Lattice, Rectangle, box_on_ground, to_lonlat
 from quakeslide.domain.model_card import ModelCard
 from quakeslide.domain.sentinel1 import OrbitPass, Stage, Track
 from quakeslide.domain.suppression import suppress_as_published, suppress_boxes
-from quakeslide.domain.windows import Strip, flush_strips
+from quakeslide.domain.windows import LEAST_SLOPE_DEG, Strip, flush_strips
 from quakeslide.ports import LandslideModel
 from quakeslide.usecases.judge_run import assemble
 from quakeslide.usecases.run import run_id
@@ -27,7 +30,7 @@ UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 SEGMENT_PX = (
     100  # a straight edge in the file's CRS is bent in lon/lat; so long pieces follow it to a fraction of a pixel
 )
-CELL_PX = 512  # small cells keep memory low and the progress bar moving; the calls to the model are the same
+CELLS_AT_ONCE = 2  # one is read and described while the model works on the other
 
 
 class UnknownTrack(Track):
@@ -43,6 +46,13 @@ class Part:
 
     strip: Strip
     composite: Composite
+
+    @property
+    def name(self) -> str:
+        """`main`, or the edge that its windows are flush with."""
+        return {(0, 0): "main", (1, 0): "bottom", (0, 1): "right", (1, 1): "corner"}[
+            bool(self.strip.row), bool(self.strip.col)
+        ]
 
 
 def parts_of(
@@ -65,9 +75,7 @@ def parts_of(
         manifest: of the composite that the file holds, or None; replaces all but the AOI.
     """
     if manifest is not None:
-        composite = replace(manifest, shard_px=CELL_PX)
-        if aoi is not None:
-            composite = replace(composite, aoi=aoi, aoi_source="manual")
+        composite = manifest if aoi is None else replace(manifest, aoi=aoi, aoi_source="manual")
         whole = Strip(row=0, col=0, height=manifest.rectangle.height, width=manifest.rectangle.width)
         return [Part(strip=whole, composite=composite)]
     *_, orbit_pass, pre, post = name.rsplit("_", 3)
@@ -84,7 +92,7 @@ def parts_of(
             post_scenes=(f"unknown, after, in {raster.path.name}",),
             lattice=replace(lattice, origin_x=ground.bounds[0], origin_y=ground.bounds[3]),
             rectangle=Rectangle(row=0, col=0, height=strip.height, width=strip.width),
-            shard_px=CELL_PX,
+            shard_px=raster.cell_px,
             t0=post_start or UNKNOWN_TIME,
             post_start=post_start or UNKNOWN_TIME,
             aoi=aoi
@@ -107,6 +115,7 @@ def judge_file(
     *,
     is_published_nms: bool,
     on_windows: Callable[[int], None],
+    least_slope_deg: float = LEAST_SLOPE_DEG,
 ) -> list[Judgement]:
     """Score every window and suppress across all parts together.
 
@@ -116,12 +125,22 @@ def judge_file(
         card: of the model.
         model: the model server.
         is_published_nms: suppress as the published notebook does.
-        on_windows: told how many windows were just scored.
+        on_windows: told how many windows were just done.
+        least_slope_deg: windows without slopes so steep are not judged.
 
     Returns:
         One judgement a part, the main one first.
     """
-    judged = [_judge_part(raster, part, card, model, on_windows) for part in parts]
+    judged = [
+        assemble(
+            part.composite,
+            card,
+            run_id(part.composite, card, None, least_slope_deg),
+            True,
+            _scored(raster, part, card, model, on_windows, least_slope_deg),
+        )
+        for part in parts
+    ]
     if len(judged) == 1 and not is_published_nms:
         return judged
     offsets = [
@@ -142,16 +161,32 @@ def _of(place: int, kept: NDArray[np.int_], of_part: NDArray[np.int_], index: ND
     return mine
 
 
-def _judge_part(
-    raster: Raster, part: Part, card: ModelCard, model: LandslideModel, on_windows: Callable[[int], None]
-) -> Judgement:
-    composite, strip = part.composite, part.strip
-    pixels = RasterPixels(raster, strip.row, strip.col)
-    cells = {}
-    for cell in composite.cells():
-        cells[cell] = score_cell(composite, cell, card, {}, pixels=pixels, model=model)
+def _scored(
+    raster: Raster,
+    part: Part,
+    card: ModelCard,
+    model: LandslideModel,
+    on_windows: Callable[[int], None],
+    least_slope_deg: float,
+) -> Iterator[tuple[Cell, CellScores]]:
+    """Yield the cells of a part in order, a few under way at a time: memory does not grow with the file."""
+    cut = replace(part.composite, shard_px=raster.cell_px)
+    under_way: deque[tuple[Cell, Future[CellScores]]] = deque()
+
+    def finished() -> tuple[Cell, CellScores]:
+        cell, future = under_way.popleft()
+        scores = future.result()
         on_windows(cell.window_rows * cell.window_cols)
-    return assemble(composite, card, run_id(composite, card, None), True, cells)
+        return cell, scores
+
+    with RasterPixels(raster, part.strip.row, part.strip.col) as pixels, ThreadPoolExecutor(CELLS_AT_ONCE) as pool:
+        score = partial(score_cell, pixels=pixels, model=model, least_slope_deg=least_slope_deg)
+        for cell in cut.cells():
+            under_way.append((cell, pool.submit(score, cut, cell, card, {})))
+            if len(under_way) > CELLS_AT_ONCE:
+                yield finished()
+        while under_way:
+            yield finished()
 
 
 def count_windows(cells: Sequence[Cell]) -> int:

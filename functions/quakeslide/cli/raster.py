@@ -4,9 +4,11 @@ What the file does not say is assumed and said: see `Raster.assumptions`.
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import Any, Self
 
 import numpy as np
 import rasterio
@@ -16,12 +18,13 @@ from rasterio.windows import Window
 
 from quakeslide.adapters.geotiff import read_bands
 from quakeslide.domain.composite import MODEL_BANDS, Composite
-from quakeslide.domain.lattice import PIXEL_M, WINDOW_PX
+from quakeslide.domain.lattice import PIXEL_M, STRIDE_PX, WINDOW_PX
 from quakeslide.domain.sentinel1 import Polarisation
 from quakeslide.domain.visibility import looks_linear
 from quakeslide.errors import UnreadableInput
 
 METRES_PER_DEGREE = 111_319.5  # along the equator, as Earth Engine reckons a scale of 10 m in EPSG:4326
+CACHE_BYTES, CACHE_BYTES_MAX = 64 << 20, 256 << 20  # of GDAL; by itself it would take a twentieth of the machine
 SAMPLE_PX = 1024  # side of the thinned-out look that decides on units and on zeros
 
 
@@ -39,6 +42,8 @@ class Raster:
         indexes: band number (from 1) by band name, of all bands known to us.
         is_zero_missing: pixels that are 0 in every model band are missing.
         assumptions: sentences for the user.
+        bytes_per_px: of all bands together.
+        is_in_strips: rows are stored whole, one after another, instead of in tiles.
     """
 
     path: Path
@@ -52,6 +57,13 @@ class Raster:
     indexes: Mapping[str, int]
     is_zero_missing: bool
     assumptions: tuple[str, ...]
+    bytes_per_px: int
+    is_in_strips: bool
+
+    @property
+    def cell_px(self) -> int:
+        """Side of the cells that it is judged in: small ones keep memory low; the calls to the model are the same."""
+        return 256 if self.is_in_strips else 512
 
 
 def open_raster(path: Path) -> Raster:
@@ -83,6 +95,8 @@ def open_raster(path: Path) -> Raster:
                 indexes=indexes,
                 is_zero_missing=is_zero_missing,
                 assumptions=tuple(assumptions),
+                bytes_per_px=sum(np.dtype(dtype).itemsize for dtype in dataset.dtypes),
+                is_in_strips=dataset.block_shapes[0][1] >= dataset.width,
             )
     except RasterioError as error:
         raise UnreadableInput(f"{path}: no readable GeoTIFF ({error})") from error
@@ -152,7 +166,10 @@ def _check_units(sample: NDArray[np.float32], polarisation: Polarisation, path: 
 
 
 class RasterPixels:
-    """CompositePixels over one local file.
+    """CompositePixels over one local file, read by block; may be asked by several threads, one after another.
+
+    GDAL keeps what it has decoded in a cache of bounded size: for a file in strips enough for one row of cells, else every strip
+    would be decoded once a cell.
 
     Args:
         raster: the file.
@@ -162,6 +179,22 @@ class RasterPixels:
 
     def __init__(self, raster: Raster, row: int = 0, col: int = 0) -> None:
         self._raster, self._row, self._col = raster, row, col
+        self._lock = Lock()
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        raster = self._raster
+        row_of_cells = (raster.cell_px + STRIDE_PX) * raster.width * raster.bytes_per_px * 5 // 4
+        cache = min(CACHE_BYTES_MAX, row_of_cells) if raster.is_in_strips else CACHE_BYTES
+        try:
+            self._open.enter_context(rasterio.Env(GDAL_CACHEMAX=cache))
+            self._dataset = self._open.enter_context(rasterio.open(raster.path))
+        except RasterioError as error:
+            raise UnreadableInput(f"{raster.path}: {error}") from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
 
     def read(
         self, composite: Composite, generations: Mapping[str, int], box: tuple[int, int, int, int], bands: Iterable[str]
@@ -182,8 +215,8 @@ class RasterPixels:
         present = [name for name in names if name in raster.indexes]
         window = Window(self._col + col, self._row + row, width, height)
         try:
-            with rasterio.open(raster.path) as dataset:
-                values = read_bands(dataset, [raster.indexes[name] for name in present], window)
+            with self._lock:
+                values = read_bands(self._dataset, [raster.indexes[name] for name in present], window)
         except RasterioError as error:
             raise UnreadableInput(f"{raster.path}: {error}") from error
         if raster.is_zero_missing:

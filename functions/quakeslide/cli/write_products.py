@@ -10,9 +10,7 @@ from typing import Any
 from quakeslide.adapters.renderer import ProductRenderer
 from quakeslide.cli.judge_file import Part
 from quakeslide.domain.judgement import Judgement
-from quakeslide.domain.object_names import detections
-from quakeslide.domain.report import detections_geojson, dumps
-from quakeslide.domain.sentinel1 import Track
+from quakeslide.domain.report import collection_members, detections_geojson, dumps
 from quakeslide.errors import UnreadableInput
 
 DETECTIONS, PAGE = "detections.geojson", "index.html"
@@ -23,7 +21,7 @@ def write_products(parts: Sequence[Part], judged: Sequence[Judgement], to: Path)
 
     Args:
         parts: of the raster.
-        judged: one judgement a part, the main one first; the support files show the main one.
+        judged: one judgement a part, the main one first.
         to: folder; appears at once and whole, replacing an earlier one of ours.
 
     Returns:
@@ -36,7 +34,8 @@ def write_products(parts: Sequence[Part], judged: Sequence[Judgement], to: Path)
         raise UnreadableInput(f"{to} holds other files; name another folder with --out")
     main = judged[0]
     document = all_detections(parts, judged)
-    files = {name: file.data for name, file in ProductRenderer().support(main).items() if name != "item.json"}
+    edges = {part.name: one for part, one in zip(parts[1:], judged[1:], strict=True)}
+    files = {name: file.data for name, file in ProductRenderer().support(main, edges).items() if name != "item.json"}
     files[DETECTIONS] = dumps(document)
     files[PAGE] = _page(main, document, files)
     try:
@@ -73,9 +72,9 @@ def all_detections(parts: Sequence[Part], judged: Sequence[Judgement]) -> dict[s
     for rank, feature in enumerate(document["features"], start=1):
         feature["properties"]["rank"] = rank
     counts = document["counts"]
-    counts["windows_in_aoi"] = sum(int(one.in_aoi.sum()) for one in judged)
-    counts["windows_scored"] = sum(int((one.in_aoi & (one.cells.scores >= 0)).sum()) for one in judged)
-    counts["candidates"] = sum(len(one.candidates) for one in judged)
+    for one in judged[1:]:
+        for name, count in collection_members(one)["counts"].items():
+            counts[name] += count
     counts["detections"] = len(document["features"])
     if counts["windows_scored"]:
         document["outcome"] = "detections" if document["features"] else "processed, none found"
@@ -90,6 +89,7 @@ def _page(main: Judgement, document: dict[str, Any], files: dict[str, bytes]) ->
         "blind": json.loads(files["blind.geojson"]),
         "affected": json.loads(files["affected.geojson"]),
         "quicklook": files["quicklook.png"],
+        "href": DETECTIONS,
     }
     status = {
         "version": 1,
@@ -101,10 +101,4 @@ def _page(main: Judgement, document: dict[str, Any], files: dict[str, bytes]) ->
         "notices": [],
     }
     notices = dict.fromkeys(filter(None, (composite.data_notice, main.card.data_notice)))
-    # The page links into the results bucket and must read a track; here the files lie beside it and the track may be unknown.
-    parsed = str(Track(orbit_pass=composite.track.orbit_pass, relative_orbit=composite.track.relative_orbit))
-    layer["detections"] = document | {"track": parsed}
-    linked = detections(composite.event_id, Track.parse(parsed), composite.stage, main.run_id, main.finality)
-    page = ProductRenderer().page(composite.place or composite.event_id, [layer], status, " ".join(notices))
-    page = page.replace(f"../../{linked}".encode(), DETECTIONS.encode()).replace(linked.encode(), DETECTIONS.encode())
-    return page.replace(f"<td>{parsed}<br>".encode(), f"<td>{composite.track}<br>".encode())
+    return ProductRenderer().page(composite.place or composite.event_id, [layer], status, " ".join(notices))

@@ -17,8 +17,8 @@ from quakeslide import __version__
 from quakeslide.domain.judgement import Judgement
 from quakeslide.domain.lattice import STRIDE_PX, Lattice, Rectangle
 from quakeslide.domain.report import (
+    FLAT_GROUND,
     NOT_AN_AREA,
-    NOT_CHECKED,
     OTHER_TRIGGERS,
     UNVERIFIED,
     seen_fraction_of_aoi,
@@ -181,12 +181,14 @@ def _features(fused: Fused, event_id: str, lattice: Lattice) -> list[dict[str, A
     area = window_area_m2(lattice, fused.rectangle)
     for rank, ((row, col), box) in enumerate(zip(fused.detections.tolist(), boxes, strict=True), start=1):
         scores, limits = fused.scores[:, row, col], fused.thresholds[:, row, col]
+        looked, agreed = np.isfinite(scores), scores > limits
         by_track = dict(zip(map(str, fused.tracks), zip(scores.tolist(), limits.tolist(), strict=True), strict=True))
         properties = {
             "event_id": event_id,
             "rank": rank,
             "score": number(fused.fused[row, col]),
             "window_area_m2": area,
+            "agreement": {"agree": int(agreed.sum()), "looked": int(looked.sum())},
             "tracks_agree": [name for name, (score, limit) in by_track.items() if score > limit],
             "tracks_disagree": [name for name, (score, limit) in by_track.items() if score <= limit],
             "tracks_could_not_look": [name for name, (score, _) in by_track.items() if np.isnan(score)],
@@ -211,8 +213,7 @@ def _members(
         "counts": {"windows_in_aoi": in_aoi, "windows_scored": scored, "detections": found},
         "automatic_unverified": UNVERIFIED,
         "notices": sorted({notice for one in judged for notice in one.notices}),
-        "notes": [OTHER_TRIGGERS, NOT_AN_AREA],
-        "not_checked": NOT_CHECKED,
+        "notes": [OTHER_TRIGGERS, NOT_AN_AREA, FLAT_GROUND],
         "place": place,
         "t0": t0.isoformat(),
         "tracks": [

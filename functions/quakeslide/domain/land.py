@@ -4,11 +4,13 @@ Good to about 1 km; what is smaller than 1 km2 is not in it. The mask is cut int
 """
 
 import gzip
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 KM_PER_DEGREE = 111.195  # of arc on a sphere of 6371 km
@@ -28,6 +30,16 @@ def on_land(area: BaseGeometry) -> BaseGeometry:
     parts = shapely.union_all(shapely.intersection(tiles, area), grid_size=1e-6)
     flat = [part for part in getattr(parts, "geoms", [parts]) if part.geom_type == "Polygon" and not part.is_empty]
     return flat[0] if len(flat) == 1 else shapely.MultiPolygon(flat)
+
+
+def wholly_on_land(areas: Sequence[BaseGeometry]) -> NDArray[np.bool_]:
+    """Return bool [n]: lon/lat areas that no coast runs through and that are not sea."""
+    given = np.array(areas, dtype=object)
+    is_land = np.zeros(len(given), np.bool_)
+    is_land[_tree().query(given, predicate="covered_by")[0]] = True
+    for place in np.flatnonzero(~is_land):  # on the coast, or on the seam of two tiles of land
+        is_land[place] = on_land(given[place]).area > (1 - 1e-6) * given[place].area
+    return is_land
 
 
 def distance_to_land_km(lon: float, lat: float) -> float:

@@ -1,7 +1,6 @@
 """The notified product: what was found on one composite, what it rests on and what it does not say.
 
-The cautions follow Nava et al. 2026, 5.2 (arid land and snow scarce in training, water levels, small slides) as far as the
-composite itself can tell; what it cannot tell is listed under `not_checked`.
+Cautions stand on each detection (see `cautions`); which were judged, by which rule, and what nothing here can tell, on the whole.
 """
 
 from typing import Any
@@ -13,11 +12,16 @@ from pyproj import Geod
 from shapely.geometry.base import BaseGeometry
 
 from quakeslide import __version__
+from quakeslide.domain.area_share import projected
+from quakeslide.domain.cautions import CAUTIONS, cautions, unjudged_cautions
 from quakeslide.domain.composite import GEOGRAPHIC
-from quakeslide.domain.judgement import THUMB_PX, Blind, Judgement
-from quakeslide.domain.lattice import STRIDE_PX, WINDOW_PX, Lattice, Rectangle, box_on_ground, to_crs
+from quakeslide.domain.judgement import Blind, Judgement, Unscored
+from quakeslide.domain.lattice import STRIDE_PX, WINDOW_PX, Lattice, Rectangle, box_on_ground
+from quakeslide.domain.model_card import choice_of
+from quakeslide.domain.object_names import series_numbers
 from quakeslide.domain.rfc7946 import collection, dumps, feature, lonlat_polygons, number
 from quakeslide.domain.suppression import OVERLAP_MAX
+from quakeslide.domain.windows import LEAST_SLOPE_DEG
 
 __all__ = ["detections_geojson", "dumps"]
 
@@ -27,22 +31,22 @@ OTHER_TRIGGERS = (
     "cannot be told from those of the earthquake."
 )
 NOT_AN_AREA = "Each box is the 640 m x 640 m window that the model judged; a landslide lies somewhere in it and may be much smaller."
-NOT_CHECKED = ["snow cover", "arid land", "changes of water level", "landslides much smaller than a window"]
-
-PARTLY_BLIND = 0.2  # share of a window in layover or shadow from which it is worth a caution
-FLAT_DEG = 5.0  # gentler ground rarely slides; floods, harvests and building work change it too
-DARK_DB, DARK_SHARE = -20.0, 0.1  # calm water is darker than this in VV; a tenth of the window suffices
-FEW_PIXELS = 0.9
+FLAT_GROUND = (
+    f"Windows without slopes of {LEAST_SLOPE_DEG:g} degrees or more are not judged (blind area `flat`); floods, harvests and building "
+    "work change level ground, landslides rarely."
+)
+SEAM = "This area grew: along its seam with the earlier one both products may box the same slide; the summary of all tracks names it once."
 
 
 def detections_geojson(judgement: Judgement) -> dict[str, Any]:
     """Return the detections as a FeatureCollection, best first; empty ones say whether nothing was found or nothing seen."""
     composite, cells = judgement.composite, judgement.cells
-    boxes = window_boxes(composite.lattice, composite.rectangle, judgement.detections)
+    boxes = lonlat_polygons(
+        window_boxes(composite.lattice, composite.rectangle, judgement.detections), composite.lattice.crs
+    )
+    area, warnings = window_area_m2(composite.lattice, composite.rectangle), cautions(judgement, boxes)
     features = []
-    for rank, ((row, col), box) in enumerate(
-        zip(judgement.detections.tolist(), lonlat_polygons(boxes, composite.lattice.crs), strict=True), start=1
-    ):
+    for rank, ((row, col), box) in enumerate(zip(judgement.detections.tolist(), boxes, strict=True), start=1):
         score = float(cells.scores[row, col])
         probability = judgement.card.probability(score)
         properties = {
@@ -50,13 +54,13 @@ def detections_geojson(judgement: Judgement) -> dict[str, Any]:
             "rank": rank,
             "score": number(score),
             **({} if probability is None else {"probability": number(probability)}),
-            "window_area_m2": window_area_m2(composite.lattice, composite.rectangle),
+            "window_area_m2": area,
             "blind_fraction": number(cells.blind_fraction[row, col]),
             "diff_vv_db": number(cells.diff_vv_db[row, col], 2),
             "diff_vh_db": number(cells.diff_vh_db[row, col], 2),
             "slope_median_deg": number(cells.slope_deg[row, col], 1),
             "incidence_median_deg": number(cells.incidence_deg[row, col], 1),
-            "cautions": cautions(judgement, row, col),
+            "cautions": warnings[rank - 1],
             "track": str(composite.track),
             "pass": composite.track.orbit_pass.value,
             "stage": str(composite.stage),
@@ -73,7 +77,9 @@ def collection_members(judgement: Judgement) -> dict[str, Any]:
     """Return what holds for the whole product; the same members stand on every product of a judgement."""
     composite, card = judgement.composite, judgement.card
     scored = judgement.in_aoi & np.isfinite(judgement.cells.scores)
-    stage_of_card = "-".join(card.name.split("_")[-2:])
+    unscored = judgement.cells.unscored[judgement.in_aoi]
+    unjudged = unjudged_cautions(composite)
+    choice = choice_of(composite, card.name)
     geometry = "epsg4326_10m" if composite.lattice.crs == GEOGRAPHIC else "utm_10m"
     return {
         "event_id": composite.event_id,
@@ -82,6 +88,8 @@ def collection_members(judgement: Judgement) -> dict[str, Any]:
         "counts": {
             "windows_in_aoi": int(judgement.in_aoi.sum()),
             "windows_scored": int(scored.sum()),
+            "windows_with_too_few_pixels": int((unscored == Unscored.MISSING).sum()),
+            "windows_flat": int((unscored == Unscored.FLAT).sum()),
             "candidates": len(judgement.candidates),
             "detections": len(judgement.detections),
         },
@@ -89,8 +97,9 @@ def collection_members(judgement: Judgement) -> dict[str, Any]:
         "automatic_unverified": UNVERIFIED,
         "data_notice": composite.data_notice,
         "model_notice": card.data_notice,
-        "notes": [OTHER_TRIGGERS, NOT_AN_AREA],
-        "not_checked": NOT_CHECKED,
+        "notes": [OTHER_TRIGGERS, NOT_AN_AREA, FLAT_GROUND, *([SEAM] if series_numbers(composite.series)[1] else [])],
+        "cautions_judged": {word: f"{c.rule} ({c.limits})" for word, c in CAUTIONS.items() if word not in unjudged},
+        "cautions_not_judged": unjudged,
         "place": composite.place,
         "t0": composite.t0.isoformat(),
         "post_start": composite.post_start.isoformat(),
@@ -99,7 +108,8 @@ def collection_members(judgement: Judgement) -> dict[str, Any]:
         "stage": str(composite.stage),
         "finality": judgement.finality,
         "weak_pre": composite.weak_pre,
-        "stack_mismatch": stage_of_card != str(composite.stage),
+        "stack_mismatch": choice.is_other_stage,
+        "polarisation_mismatch": choice.is_other_polarisation,
         "pixel_geometry_mismatch": card.pixel_geometry != geometry,
         "backscatter": composite.terrain.backscatter.value,
         "backscatter_mismatch": card.backscatter is not composite.terrain.backscatter,
@@ -107,6 +117,7 @@ def collection_members(judgement: Judgement) -> dict[str, Any]:
         "scenes": {"pre": list(composite.pre_scenes), "post": list(composite.post_scenes)},
         "aoi_source": composite.aoi_source,
         "model": {"name": card.name, "version": card.version, "sha256": card.sha256, "variant": card.variant},
+        "model_choice": {"wanted": choice.wanted, "used": choice.used, "reason": choice.reason},
         "threshold": card.threshold,
         "nms_overlap": OVERLAP_MAX,
         "composite_id": composite.composite_id,
@@ -129,23 +140,6 @@ def outcome(judgement: Judgement) -> str:
     return "detections" if len(judgement.detections) else "processed, none found"
 
 
-def cautions(judgement: Judgement, row: int, col: int) -> list[str]:
-    """Return what speaks against one window, as stable words."""
-    cells = judgement.cells
-    flat = bool(cells.slope_deg[row, col] < FLAT_DEG)
-    step = STRIDE_PX // THUMB_PX
-    side = WINDOW_PX // THUMB_PX
-    post_vv = cells.thumb_post_vv_db[row * step : row * step + side, col * step : col * step + side]
-    dark = bool(np.mean(post_vv < DARK_DB) > DARK_SHARE)
-    found = {
-        "foreshortened_or_partly_blind": cells.blind_fraction[row, col] > PARTLY_BLIND,
-        "missing_pixels": cells.valid_fraction[row, col] < FEW_PIXELS,
-        "flat": flat,
-        "near_water": dark and flat,  # dark slopes are radar shadow, not water
-    }
-    return [word for word, holds in found.items() if holds]
-
-
 def window_boxes(lattice: Lattice, rectangle: Rectangle, windows: NDArray[np.int_]) -> list[BaseGeometry]:
     """Return windows (int [n, 2], row and col in the rectangle) as boxes in the lattice's CRS."""
     return [
@@ -166,27 +160,25 @@ def window_area_m2(lattice: Lattice, rectangle: Rectangle) -> float:
 def block_reasons(judgement: Judgement) -> NDArray[np.uint8]:
     """Return uint8 [R + 1, C + 1], a `Blind` per block: SEEN only where a window over the block was scored too.
 
-    A block with good pixels whose every window lacks too many of them was not judged: no data.
+    A block with good pixels that no scored window covers was not judged: flat where a window over it was left out for that, else
+    no data.
     """
-    scored = np.isfinite(judgement.cells.scores)
-    judged = np.zeros(judgement.cells.blocks.shape, bool)
-    rows, cols = scored.shape
-    for down in (0, 1):
-        for right in (0, 1):
-            judged[down : down + rows, right : right + cols] |= scored
+    unscored = judgement.cells.unscored
+    judged, flat = blocks_under(unscored == Unscored.SCORED), blocks_under(unscored == Unscored.FLAT)
     reasons = judgement.cells.blocks.astype(np.uint8)
-    reasons[(reasons == Blind.SEEN) & ~judged] = Blind.NO_DATA
+    left_out = (reasons == Blind.SEEN) & ~judged
+    reasons[left_out] = np.where(flat[left_out], Blind.FLAT, Blind.NO_DATA)
     return reasons
 
 
-def block_boxes(lattice: Lattice, rectangle: Rectangle, blocks: NDArray[np.bool_]) -> NDArray[np.object_]:
-    """Return the chosen blocks (bool [R + 1, C + 1]) as boxes in the lattice's CRS, by row then column."""
-    rows, cols = np.nonzero(blocks)
-    side = STRIDE_PX * lattice.pixel
-    west = lattice.origin_x + (rectangle.col * lattice.pixel) + cols * side
-    north = lattice.origin_y - (rectangle.row * lattice.pixel) - rows * side
-    boxes: NDArray[np.object_] = shapely.box(west, north - side, west + side, north)
-    return boxes
+def blocks_under(windows: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return bool [R + 1, C + 1], the blocks that any of the chosen windows (bool [R, C]) covers."""
+    rows, cols = windows.shape
+    blocks = np.zeros((rows + 1, cols + 1), np.bool_)
+    for down in (0, 1):
+        for right in (0, 1):
+            blocks[down : down + rows, right : right + cols] |= windows
+    return blocks
 
 
 def seen_fraction_of_aoi(judgement: Judgement) -> float:
@@ -201,20 +193,14 @@ def passed_fraction_of_aoi(judgement: Judgement) -> float:
 
 def _fraction_of_aoi(judgement: Judgement, blocks: NDArray[np.bool_]) -> float:
     """Return which share of the AOI's area the chosen blocks (bool [R + 1, C + 1]) cover."""
-    composite = judgement.composite
-    aoi = projected_aoi(judgement)
-    boxes = block_boxes(composite.lattice, composite.rectangle, blocks)
-    shapely.prepare(aoi)
-    inside = shapely.contains_properly(aoi, boxes)
-    rim = boxes[~inside & shapely.intersects(aoi, boxes)]
-    seen = shapely.area(boxes[inside]).sum() + shapely.area(shapely.intersection(rim, aoi)).sum()
-    return min(1.0, float(seen / aoi.area))
+    block_area = (STRIDE_PX * judgement.composite.lattice.pixel) ** 2
+    chosen = judgement.aoi_share[blocks].sum(dtype=np.float64) * block_area
+    return min(1.0, float(chosen / projected_aoi(judgement).area))
 
 
 def projected_aoi(judgement: Judgement) -> BaseGeometry:
     """Return the AOI in the lattice's CRS, parts that meet at the antimeridian joined."""
-    joined: BaseGeometry = shapely.union_all([to_crs(judgement.composite.aoi, judgement.composite.lattice.crs)])
-    return joined
+    return projected(judgement.composite.aoi, judgement.composite.lattice.crs)
 
 
 def lonlat_aoi(judgement: Judgement) -> BaseGeometry:

@@ -1,4 +1,4 @@
-"""What radar saw of a cell: how much of each window, why not the rest, and the medians that go with a detection.
+"""What radar saw of a cell: how much of each window, and why not the rest.
 
 Layover and shadow come from the band `geometry` (Vollrath, Mullissa, Reiche 2020); where it is unknown the ground counts as seen.
 Every number is made from one window's or block's own pixels, gathered in the same order, so that it does not depend on the cell.
@@ -10,20 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quakeslide.domain.composite import LAYOVER, SHADOW
+from quakeslide.domain.evidence import describe_windows
 from quakeslide.domain.judgement import THUMB_PX, Blind, CellScores, Float32
 from quakeslide.domain.lattice import STRIDE_PX, WINDOW_PX
 
 Bands = Mapping[str, Float32]
 
 
-def see(bands: Bands, scores: Float32, valid_fraction: Float32) -> CellScores:
+def see(
+    bands: Bands, scores: Float32, unscored: NDArray[np.uint8], valid_fraction: Float32, threshold: float
+) -> CellScores:
     """Describe a cell whose windows were scored.
 
     Args:
         bands: float32 [H, W] by band name, missing as NaN; H and W multiples of 32. `postVV` and `diffVV` must be there; a band that
             is not there is unknown everywhere.
         scores: float32 [H / 32 - 1, W / 32 - 1], NaN where a window was not scored.
+        unscored: uint8, likewise, why not.
         valid_fraction: float32, likewise, share of pixels not missing.
+        threshold: windows scoring above it are candidates and are described further.
     """
     shape = bands["postVV"].shape
     has_data = np.ones(shape, np.bool_)
@@ -32,18 +37,16 @@ def see(bands: Bands, scores: Float32, valid_fraction: Float32) -> CellScores:
             has_data &= ~np.isnan(bands[name])
     geometry = bands.get("geometry", np.full(shape, np.nan, np.float32))
     is_hidden = (geometry == LAYOVER) | (geometry == SHADOW)
-    is_seen = has_data & ~is_hidden
+    with np.errstate(invalid="ignore"):
+        candidates = np.argwhere(scores > np.float32(threshold))
     return CellScores(
         scores=scores,
+        unscored=unscored,
         valid_fraction=valid_fraction,
-        blind_fraction=(over_windows(is_hidden) / WINDOW_PX**2).astype(np.float32),
-        diff_vv_db=window_means(bands["diffVV"], is_seen),
-        diff_vh_db=window_means(bands.get("diffVH", np.full(shape, np.nan, np.float32)), is_seen),
-        slope_deg=window_medians(bands.get("slope"), shape),
-        incidence_deg=window_medians(bands.get("localIncidence"), shape),
+        blind_fraction=share_of_windows(is_hidden),
         blocks=blind_blocks(bands, has_data, geometry),
         thumb_post_vv_db=thumbnail(bands["postVV"]),
-        thumb_diff_vv_db=thumbnail(bands["diffVV"]),
+        **describe_windows(bands, has_data & ~is_hidden, candidates),
     )
 
 
@@ -85,41 +88,19 @@ def tiles(pixels: NDArray[np.generic], side: int) -> NDArray[np.generic]:
 
 def over_windows(pixels: NDArray[np.generic]) -> NDArray[np.float64]:
     """Sum [H, W] over each lattice window, by way of its four 32 px blocks; float64 [H / 32 - 1, W / 32 - 1]."""
-    blocks = tiles(pixels, STRIDE_PX).astype(np.float64).sum(axis=2)
+    blocks = tiles(pixels, STRIDE_PX).sum(axis=2, dtype=np.float64)
     total: NDArray[np.float64] = blocks[:-1, :-1] + blocks[:-1, 1:] + blocks[1:, :-1] + blocks[1:, 1:]
     return total
 
 
-def window_means(band: Float32, is_seen: NDArray[np.bool_]) -> Float32:
-    """Return the mean of a band over each window's seen pixels, float32 [rows, cols], NaN where none is seen."""
-    usable = is_seen & ~np.isnan(band)
-    return _divide(over_windows(np.where(usable, band, 0.0)), over_windows(usable))
-
-
-def window_medians(band: Float32 | None, shape: tuple[int, ...]) -> Float32:
-    """Return the median of a band over each window, float32 [rows, cols], NaN where nothing is known."""
-    rows, cols = shape[0] // STRIDE_PX - 1, shape[1] // STRIDE_PX - 1
-    medians = np.full((rows, cols), np.nan, np.float32)
-    if band is None:
-        return medians
-    for row in range(rows):
-        strip = band[row * STRIDE_PX : row * STRIDE_PX + WINDOW_PX]
-        views = np.lib.stride_tricks.sliding_window_view(strip, WINDOW_PX, axis=1)[:, ::STRIDE_PX]
-        ordered = np.sort(views.transpose(1, 0, 2).reshape(cols, -1), axis=1)  # NaN sorts to the end
-        known = (~np.isnan(ordered)).sum(axis=1)
-        low = ordered[np.arange(cols), np.maximum(known - 1, 0) // 2]
-        high = ordered[np.arange(cols), np.minimum(known // 2, ordered.shape[1] - 1)]
-        medians[row] = np.where(known > 0, (low + high) / 2, np.nan)
-    return medians
+def share_of_windows(pixels: NDArray[np.bool_]) -> Float32:
+    """Return the share of each lattice window's pixels that are set, float32 [H / 32 - 1, W / 32 - 1]."""
+    return (over_windows(pixels) / WINDOW_PX**2).astype(np.float32)
 
 
 def thumbnail(band: Float32) -> Float32:
     """Return the means of 8 x 8 px, float32 [H / 8, W / 8], NaN where all are missing."""
-    cut = tiles(band, THUMB_PX).astype(np.float64)
+    cut = tiles(band, THUMB_PX)
     is_known = ~np.isnan(cut)
-    return _divide(np.where(is_known, cut, 0.0).sum(axis=2), is_known.sum(axis=2).astype(np.float64))
-
-
-def _divide(total: NDArray[np.float64], count: NDArray[np.float64]) -> Float32:
-    mean: Float32 = np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
-    return mean
+    total, count = np.where(is_known, cut, 0.0).sum(axis=2, dtype=np.float64), is_known.sum(axis=2)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)

@@ -11,11 +11,17 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
+from quakeslide.domain.judgement import Unscored
 from quakeslide.domain.lattice import STRIDE_PX, WINDOW_PX, Lattice, Rectangle, to_crs
 
 VALID_FRACTION_MIN = (
     0.75  # a window with fewer pixels is not scored but counted as blind (design decision of this project)
 )
+# Ground gentler than this is not judged. The USGS leaves out slopes under 2 degrees from its landslide estimates (usgs/groundfailure,
+# configuration of the model of Nowicki Jessee et al. 2018, `slopemin`).
+LEAST_SLOPE_DEG = 2.0
+# So large a share of a window's pixels must be at least so steep, or of unknown slope: one field's edge in the DEM is no slope.
+STEEP_SHARE_MIN = 0.01
 THRESHOLD = 0.6  # Nava et al. 2026, 3.6: a window scoring above 0.6 is a candidate; a model card may say otherwise
 
 
@@ -72,6 +78,23 @@ def offsets(strip: Strip) -> NDArray[np.int_]:
     rows, cols = lattice_shape(strip.height, strip.width)
     row, col = np.mgrid[:rows, :cols]
     return np.stack([strip.row + row.ravel() * STRIDE_PX, strip.col + col.ravel() * STRIDE_PX], axis=1)
+
+
+def why_unscored(
+    valid_fraction: NDArray[np.float32], steep_fraction: NDArray[np.float32], touching: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    """Return uint8 [R, C], an `Unscored` per window; each follows from the window's own pixels and the area alone.
+
+    Args:
+        valid_fraction: [R, C], share of pixels not missing.
+        steep_fraction: [R, C], share of pixels at least as steep as the least slope, or of unknown slope.
+        touching: [R, C], whether some part of the window lies in the area of interest.
+    """
+    reasons = np.full(valid_fraction.shape, Unscored.SCORED, np.uint8)
+    reasons[steep_fraction < STEEP_SHARE_MIN] = Unscored.FLAT
+    reasons[valid_fraction < VALID_FRACTION_MIN] = Unscored.MISSING
+    reasons[~touching] = Unscored.OUTSIDE
+    return reasons
 
 
 def centres_in(aoi: BaseGeometry, lattice: Lattice, rectangle: Rectangle) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from quakeslide.documents.cell import CONTENT_TYPE, StoredCell, write_cell
 from quakeslide.domain.composite import Cell, Composite
+from quakeslide.domain.judgement import Unscored
 from quakeslide.messages import ShardWritten
 from quakeslide.telemetry import bind, say
 from quakeslide.usecases.merge_detections import is_merged, merge
@@ -54,4 +55,5 @@ def store_cell(run: Run, cell: Cell, generations: Mapping[str, int], detector: D
     scores = score_cell(run.composite, cell, run.card, used, pixels=detector.pixels, model=detector.model)
     data = write_cell(StoredCell(scores=scores, generations=used))
     detector.state.create(run.cell_name(cell), data, CONTENT_TYPE)
-    say("cell scored", cell=f"{cell.i}-{cell.j}", windows=int(scores.scores.size), run_id=run.run_id)
+    counts = {reason.name.lower(): int((scores.unscored == reason).sum()) for reason in Unscored}
+    say("cell scored", cell=f"{cell.i}-{cell.j}", windows=int(scores.unscored.size), run_id=run.run_id, **counts)

@@ -1,11 +1,14 @@
 """A run's stored cells as one judgement, and where its products lie. The command line assembles files by the same code."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quakeslide.documents.cell import read_cell, shape_of
 from quakeslide.domain import object_names
+from quakeslide.domain.area_share import block_shares
 from quakeslide.domain.composite import Cell, Composite
 from quakeslide.domain.judgement import THUMB_PX, CellScores, Judgement
 from quakeslide.domain.lattice import STRIDE_PX
@@ -24,23 +27,25 @@ def is_final(composite: Composite, composites: ObjectStore) -> bool:
 
 
 def judge(run: Run, final: bool, state: ObjectStore) -> Judgement:
-    """Put a run's stored cells together.
+    """Put a run's stored cells together, one after another.
 
     Raises:
         LostRace: a cell is missing.
     """
-    cells: dict[Cell, CellScores] = {}
-    for cell in run.composite.cells():
-        name = run.cell_name(cell)
-        stored = state.read(name)
-        if stored is None:
-            raise LostRace(f"{name} is missing; a run is merged only when all its cells are stored")
-        cells[cell] = read_cell(stored.data, cell, name).scores
-    return assemble(run.composite, run.card, run.run_id, final, cells)
+
+    def stored_cells() -> Iterator[tuple[Cell, CellScores]]:
+        for cell in run.composite.cells():
+            name = run.cell_name(cell)
+            stored = state.read(name)
+            if stored is None:
+                raise LostRace(f"{name} is missing; a run is merged only when all its cells are stored")
+            yield cell, read_cell(stored.data, cell, name).scores
+
+    return assemble(run.composite, run.card, run.run_id, final, stored_cells())
 
 
 def assemble(
-    composite: Composite, card: ModelCard, run_id: str, final: bool, cells: Mapping[Cell, CellScores]
+    composite: Composite, card: ModelCard, run_id: str, final: bool, cells: Iterable[tuple[Cell, CellScores]]
 ) -> Judgement:
     """Lay the cells side by side, find candidates in the AOI and suppress those that overlap a better one.
 
@@ -49,19 +54,20 @@ def assemble(
         card: the model that judged.
         run_id: names the judgement.
         final: whether the composite is its stage's final one.
-        cells: every cell of the composite.
+        cells: every cell of the composite with its scores; only one is held at a time.
     """
     rows, cols = composite.rectangle.window_shape
     whole = Cell(i=0, j=0, window_row=0, window_col=0, window_rows=rows, window_cols=cols)
-    arrays = {}
-    for field in CellScores.__dataclass_fields__:
-        parts = {cell: getattr(scores, field) for cell, scores in cells.items()}
-        per_window = STRIDE_PX // THUMB_PX if field.startswith("thumb_") else 1
-        array = np.empty(shape_of(whole, field), next(iter(parts.values())).dtype)
-        for cell, part in parts.items():  # neighbours share a row of blocks and agree on it
+    arrays: dict[str, NDArray[Any]] = {}
+    for cell, scores in cells:
+        for field in CellScores.__dataclass_fields__:
+            part = getattr(scores, field)
+            array = arrays.setdefault(field, np.empty(shape_of(whole, field), part.dtype))
+            per_window = STRIDE_PX // THUMB_PX if field.startswith("thumb_") else 1
             row, col = cell.window_row * per_window, cell.window_col * per_window
-            array[row : row + part.shape[0], col : col + part.shape[1]] = part
-        arrays[field] = array
+            array[row : row + part.shape[0], col : col + part.shape[1]] = (
+                part  # neighbours share a row of blocks and agree
+            )
     merged = CellScores(**arrays)
     in_aoi = centres_in(composite.aoi, composite.lattice, composite.rectangle)
     found = candidates(merged.scores, in_aoi, card.threshold)
@@ -73,6 +79,7 @@ def assemble(
         is_final=final,
         cells=merged,
         in_aoi=in_aoi,
+        aoi_share=block_shares(composite.aoi, composite.lattice, composite.rectangle),
         candidates=found,
         detections=found[kept],
     )

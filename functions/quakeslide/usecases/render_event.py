@@ -13,6 +13,7 @@ from quakeslide.documents.notes import POINTER, write_note
 from quakeslide.domain import object_names
 from quakeslide.domain.fusion import TrackScores, summary_geojson
 from quakeslide.domain.judgement import Judgement
+from quakeslide.domain.model_card import FIRST_STAGE
 from quakeslide.domain.report import detections_geojson, dumps, outcome, passed_fraction_of_aoi
 from quakeslide.domain.sentinel1 import Stage, Track
 from quakeslide.errors import LostRace
@@ -20,7 +21,7 @@ from quakeslide.ports import ObjectStore
 from quakeslide.telemetry import say
 from quakeslide.usecases.judge_run import detections_name, judge, support_name
 from quakeslide.usecases.render_status import render_status
-from quakeslide.usecases.run import FIRST_STAGE, Detector, Run
+from quakeslide.usecases.run import Detector, Run
 
 ATTEMPTS = 8  # swaps lost to others before the delivery is given back
 OUTCOMES = {

@@ -6,15 +6,15 @@ from quakeslide.documents.manifest import read_manifest
 from quakeslide.domain import object_names
 from quakeslide.domain.composite import Cell, Composite, digest
 from quakeslide.domain.lattice import STRIDE_PX, WINDOW_PX
-from quakeslide.domain.model_card import ModelCard, model_name
-from quakeslide.domain.sentinel1 import Stage
+from quakeslide.domain.model_card import ModelCard, ladder
 from quakeslide.domain.suppression import OVERLAP_MAX
-from quakeslide.domain.windows import VALID_FRACTION_MIN
+from quakeslide.domain.windows import LEAST_SLOPE_DEG, STEEP_SHARE_MIN, VALID_FRACTION_MIN
 from quakeslide.errors import LostRace, LyingManifest, ModelMissing, UnusableModelCard
 from quakeslide.messages import Rescan, ShardWritten
 from quakeslide.ports import Bus, CompositePixels, LandslideModel, ModelCards, ObjectStore, Renderer
+from quakeslide.telemetry import say
 
-FIRST_STAGE = Stage(pre_days=60, post_days=12)  # its model stands in where a stage has none of its own
+CELL_VERSION = 2  # rises whenever a stored cell holds something else
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +85,15 @@ def read_composite(message: ShardWritten | Rescan, composites: ObjectStore) -> C
 
 
 def choose_model(composite: Composite, model: LandslideModel, cards: ModelCards) -> ModelCard:
-    """Return the card of the composite's own model, or of its pass's 60-12 one where the stage has none.
-
-    The products say `stack_mismatch` of the second.
+    """Return the card of the first served model of the ladder (see `domain.model_card`); the products say which and why.
 
     Raises:
-        ModelMissing: neither is served, or the served one has no card.
+        ModelMissing: none of the ladder is served, or the served one has no card.
         UnusableModelCard: its bands are not the composite's.
         ModelUnavailable: the server does not say.
     """
-    stages = dict.fromkeys((composite.stage, FIRST_STAGE))
-    names = [model_name(composite.polarisation, composite.track.orbit_pass, stage) for stage in stages]
     reasons = []
-    for name in names:
+    for name in ladder(composite):
         try:
             version = model.served_version(name)
         except ModelMissing as error:
@@ -108,17 +104,29 @@ def choose_model(composite: Composite, model: LandslideModel, cards: ModelCards)
             raise UnusableModelCard(
                 f"model {name} version {version} wants {sorted(strange)}, not bands of {composite.path}"
             )
+        if reasons:
+            say("another model stands in", model=name, wanted=ladder(composite)[0], reasons="; ".join(reasons))
         return card
     raise ModelMissing(f"no model for {composite.path}: " + "; ".join(reasons))
 
 
-def run_id(composite: Composite, card: ModelCard, force_nonce: str | None) -> str:
-    """Name a run by everything that decides its result."""
+def run_id(
+    composite: Composite, card: ModelCard, force_nonce: str | None, least_slope_deg: float = LEAST_SLOPE_DEG
+) -> str:
+    """Name a run by everything that decides its result and its cells.
+
+    The event and the shard size are in no composite id: two events may share scenes and lattice, and cells are cut along shards.
+    """
     settings = {
         "window": WINDOW_PX,
         "stride": STRIDE_PX,
         "valid_fraction_min": VALID_FRACTION_MIN,
+        "least_slope_deg": least_slope_deg,
+        "steep_share_min": STEEP_SHARE_MIN,
         "threshold": card.threshold,
         "overlap_max": OVERLAP_MAX,
+        "cell_version": CELL_VERSION,
+        "event_id": composite.event_id,
+        "shard_px": composite.shard_px,
     }
     return digest(composite.composite_id, card.name, card.version, card.sha256, settings, force_nonce)

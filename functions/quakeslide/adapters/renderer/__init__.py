@@ -16,13 +16,24 @@ from quakeslide.ports import File
 class ProductRenderer:
     """Implements `ports.Renderer`; the same arguments give the same bytes."""
 
-    def support(self, judgement: Judgement) -> Mapping[str, File]:
-        """Return the files of `support/` by name."""
+    def support(self, judgement: Judgement, edges: Mapping[str, Judgement] | None = None) -> Mapping[str, File]:
+        """Return the files of `support/` by name.
+
+        Args:
+            judgement: of the composite.
+            edges: by name, judgements of the strips flush with a foreign raster's edge: areas and picture show them too, and each has
+                a raster of its own, `score-NAME.tif`, for its windows lie off the lattice.
+        """
+        strips = dict(edges or {})
+        areas = {"blind.geojson": blind_geojson, "affected.geojson": affected_geojson}
         return {
             "score.tif": File(data=score_raster(judgement), content_type=COG),
-            "blind.geojson": File(data=dumps(blind_geojson(judgement)), content_type=GEOJSON),
-            "affected.geojson": File(data=dumps(affected_geojson(judgement)), content_type=GEOJSON),
-            "quicklook.png": File(data=quicklook(judgement), content_type="image/png"),
+            **{f"score-{name}.tif": File(data=score_raster(strip), content_type=COG) for name, strip in strips.items()},
+            **{
+                name: File(data=dumps(make(judgement, list(strips.values()))), content_type=GEOJSON)
+                for name, make in areas.items()
+            },
+            "quicklook.png": File(data=quicklook(judgement, list(strips.values())), content_type="image/png"),
             "item.json": File(data=dumps(item(judgement)), content_type=GEOJSON),
         }
 

@@ -35,17 +35,19 @@ def whole_percent(share: float) -> str:
     return f"{math.floor(share * 100)}%"
 
 
-def result_words(judgement: Judgement) -> str:
-    """Return the result as a headline."""
-    found = len(judgement.detections)
-    if outcome(judgement) == "could not look":
+def result_words(judgement: Judgement, further: int = 0) -> str:
+    """Return the result as a headline; `further` detections lie on strips beside the composite."""
+    found = len(judgement.detections) + further
+    if outcome(judgement) == "could not look" and not further:
         return "COULD NOT LOOK: no statement"
     if not found:
         return "LOOKED, NOTHING FOUND"
     return f"{found} place{'s' if found > 1 else ''} where slopes may have failed"
 
 
-def draw_panel(draw: ImageDraw.ImageDraw, judgement: Judgement, *, left: int, top: int, metres_per_px: float) -> None:
+def draw_panel(
+    draw: ImageDraw.ImageDraw, judgement: Judgement, *, left: int, top: int, metres_per_px: float, further: int = 0
+) -> None:
     """Draw the panel from its top left corner down."""
     composite = judgement.composite
     y = top
@@ -53,7 +55,7 @@ def draw_panel(draw: ImageDraw.ImageDraw, judgement: Judgement, *, left: int, to
         draw.text((left, y), line, INK, font(24))
         y += 30
     y += 4
-    for line in textwrap.wrap(result_words(judgement), 38):
+    for line in textwrap.wrap(result_words(judgement, further), 38):
         draw.text((left, y), line, ALERT, font(21))
         y += 26
     for line in _facts(judgement):

@@ -1,9 +1,9 @@
 "use strict";
 (function () {
   const NS = "http://www.w3.org/2000/svg";
-  const HATCHES = { layover: 1, shadow: 2, no_pass: 3, no_data: 4 };
-  const TINTS = ["", "#d58fd0", "#4f9fe0", "#e8e8e8", "#7fd6b8"];
-  const LINES = ["", "M-2 2L2 -2M-2 12L12 -2M8 12L12 8", "M-2 8L2 12M-2 -2L12 12M8 -2L12 2", "M-2 2L2 -2M-2 12L12 -2M8 12L12 8M-2 8L2 12M-2 -2L12 12M8 -2L12 2", "M3 3h3v3h-3z"];
+  const HATCHES = { layover: 1, shadow: 2, no_pass: 3, no_data: 4, flat: 5 };
+  const TINTS = ["", "#d58fd0", "#4f9fe0", "#e8e8e8", "#7fd6b8", "#c9bf8f"];
+  const LINES = ["", "M-2 2L2 -2M-2 12L12 -2M8 12L12 8", "M-2 8L2 12M-2 -2L12 12M8 -2L12 2", "M-2 2L2 -2M-2 12L12 -2M8 12L12 8M-2 8L2 12M-2 -2L12 12M8 -2L12 2", "M3 3h3v3h-3z", "M0 5H10"];
   const data = JSON.parse(document.getElementById("data").textContent);
   const svg = document.querySelector("#map svg");
   const details = document.getElementById("details");

@@ -65,7 +65,7 @@ def map_page(title: str, layers: Sequence[Mapping[str, Any]], status: Mapping[st
         unverified=UNVERIFIED,
         other_triggers=OTHER_TRIGGERS,
         headline=_headline(summary, tracks),
-        rows=[track_row(layer["detections"]) for layer in tracks],
+        rows=[track_row(layer["detections"], layer.get("href")) for layer in tracks],
         status=status_rows(status),
         status_state=status.get("state", ""),
         status_notices=status.get("notices", []),
@@ -152,7 +152,8 @@ def _area(feature: Mapping[str, Any], kind: str, plane: Plane) -> dict[str, Any]
     properties = feature["properties"]
     path = "".join(_path(plane.xy(ring)) for ring in _rings(feature["geometry"]))
     if kind == "blind":
-        title = f"Could not look: {properties['reason'].replace('_', ' ')}"
+        verb = "Not judged" if properties["reason"] == "flat" else "Could not look"
+        title = f"{verb}: {properties['reason'].replace('_', ' ')}"
         words = [("Why", properties["words"]), ("Track", properties["track"])]
     else:
         title = "Slopes may have failed here"

@@ -11,7 +11,9 @@ CAUTIONS = {
     "foreshortened_or_partly_blind": "part of this box lies where steep slopes hide from the radar",
     "missing_pixels": "part of this box has no radar data",
     "flat": "the ground is nearly flat: floods, harvests or building work change it too",
-    "near_water": "there may be calm water: waves and water levels change the radar image too",
+    "near_water": "there is or may be water: waves and water levels change the radar image too",
+    "snow_possible": "most of this box changed at once, as under wet snow or when it melts",
+    "arid_possible": "hardly any plants before the earthquake: the model saw few deserts in training",
 }
 STATES = {
     "waiting": "waiting", "exporting": "in the works", "detecting": "in the works", "done": "done",
@@ -29,6 +31,7 @@ def describe(properties: Mapping[str, Any], middle: tuple[float, float]) -> Word
     words.append(("Middle (lat, lon)", f"{middle[1]:.5f}, {middle[0]:.5f}"))
     if "scores" in properties:
         words += [
+            ("Agreement", "{agree} of {looked} tracks that looked".format(**properties["agreement"])),
             ("Tracks that agree", ", ".join(properties["tracks_agree"]) or "none alone; together they do"),
             ("Looked and disagree", ", ".join(properties["tracks_disagree"]) or "none"),
             ("Could not look", ", ".join(properties["tracks_could_not_look"]) or "none"),
@@ -55,12 +58,19 @@ def _degrees(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.0f} degrees"
 
 
-def track_row(detections: Mapping[str, Any]) -> dict[str, str]:
-    """Return the table row of a track's detections, with the relative link to their file."""
+def track_row(detections: Mapping[str, Any], href: str | None) -> dict[str, str]:
+    """Return the table row of a track's detections, with the relative link to their file.
+
+    Args:
+        detections: the collection.
+        href: where the file lies from the page; None: where it lies in the results bucket.
+    """
     stage = Stage.parse(detections["stage"])
-    file = object_names.detections(
-        detections["event_id"], Track.parse(detections["track"]), stage, detections["run_id"], detections["finality"]
-    )
+    if href is None:
+        track = Track.parse(detections["track"])
+        href = "../../" + object_names.detections(
+            detections["event_id"], track, stage, detections["run_id"], detections["finality"]
+        )
     seen = detections["seen_fraction_of_aoi"]
     return {
         "track": detections["track"],
@@ -69,8 +79,8 @@ def track_row(detections: Mapping[str, Any]) -> dict[str, str]:
         "finality": detections["finality"],
         "result": result_words(detections),
         "seen": "unknown" if seen is None else whole_percent(seen),
-        "file": file,
-        "href": "../../" + file,
+        "file": href.removeprefix("../../"),
+        "href": href,
     }
 
 

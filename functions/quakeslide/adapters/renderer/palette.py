@@ -25,6 +25,7 @@ REASON_STYLES = {
     Blind.SHADOW: Style(words="radar shadow", colour="#4f9fe0", pattern="\\"),
     Blind.NO_PASS: Style(words="no satellite pass yet", colour="#e8e8e8", pattern="x"),
     Blind.NO_DATA: Style(words="too few usable pixels", colour="#7fd6b8", pattern="."),
+    Blind.FLAT: Style(words="nearly level ground, not judged", colour="#c9bf8f", pattern="-"),
 }
 
 
@@ -41,5 +42,5 @@ def stipple(pattern: str, size: tuple[int, int]) -> Image.Image:
     x, y = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
     step = 10
     up, down = (x + y) % step < 2, (x - y) % step < 2
-    lines = {"/": up, "\\": down, "x": up | down, ".": (x % 8 < 3) & (y % 8 < 3)}[pattern]
+    lines = {"/": up, "\\": down, "x": up | down, ".": (x % 8 < 3) & (y % 8 < 3), "-": y % step < 2}[pattern]
     return Image.fromarray(np.where(lines, 255, 0).astype(np.uint8))

@@ -8,6 +8,7 @@ page can lay it under its own layers.
 import io
 import json
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from quakeslide.adapters.renderer.legend import ALERT, BACKGROUND, INK, MARGIN, 
 from quakeslide.adapters.renderer.palette import AFFECTED, REASON_STYLES, score_colour, stipple
 from quakeslide.domain.judgement import THUMB_PX, Judgement
 from quakeslide.domain.lattice import affine_of
-from quakeslide.domain.report import block_reasons, projected_aoi, window_boxes
+from quakeslide.domain.report import block_reasons, blocks_under, projected_aoi, window_boxes
 
 MAP_PX = 900  # longest side of the map in the picture
 BAND_PX = 44
@@ -61,11 +62,13 @@ class Frame:
                 draw.line(self.xy(np.asarray(ring.coords)), fill=colour, width=width, joint="curve")
 
 
-def quicklook(judgement: Judgement) -> bytes:
-    """Return the PNG."""
+def quicklook(judgement: Judgement, edges: Sequence[Judgement] = ()) -> bytes:
+    """Return the PNG; detections of strips flush with a foreign raster's edge are drawn and counted too."""
     frame = Frame(judgement)
     backdrop = grey_backdrop(judgement, frame)
     chart = draw_map(judgement, frame, backdrop)
+    for edge in edges:
+        _draw_detections(ImageDraw.Draw(chart), edge, frame)
     notice = plain(" - ".join(filter(None, [judgement.composite.data_notice, judgement.card.data_notice])))
     top = BAND_PX * (2 if notice else 1)
     height = top + max(frame.height + 2 * MARGIN, 930)
@@ -82,7 +85,12 @@ def quicklook(judgement: Judgement) -> bytes:
     canvas.paste(chart, (MARGIN, top + MARGIN))
     draw.rectangle((MARGIN - 1, top + MARGIN - 1, MARGIN + frame.width, top + MARGIN + frame.height), outline=INK)
     draw_panel(
-        draw, judgement, left=frame.width + 2 * MARGIN, top=top + MARGIN, metres_per_px=_metres_per_px(judgement, frame)
+        draw,
+        judgement,
+        left=frame.width + 2 * MARGIN,
+        top=top + MARGIN,
+        metres_per_px=_metres_per_px(judgement, frame),
+        further=sum(len(edge.detections) for edge in edges),
     )
     return _png(canvas, backdrop, judgement)
 
@@ -119,19 +127,17 @@ def draw_map(judgement: Judgement, frame: Frame, backdrop: Image.Image) -> Image
     draw = ImageDraw.Draw(image)
     frame.outline(draw, aoi, "black", 5)
     frame.outline(draw, aoi, "white", 2)
-    image = _with_extent(image, judgement, frame)
+    image = _with_extent(image, judgement)
     _draw_detections(ImageDraw.Draw(image), judgement, frame)
     return image
 
 
-def _with_extent(image: Image.Image, judgement: Judgement, frame: Frame) -> Image.Image:
-    """Tint the candidate windows and draw the rim of their union."""
-    where = Image.new("L", image.size, 0)
-    draw = ImageDraw.Draw(where)
-    composite = judgement.composite
-    for box in window_boxes(composite.lattice, composite.rectangle, judgement.candidates):
-        (x0, y1), (x1, y0) = frame.xy(np.array([box.bounds[:2], box.bounds[2:]]))
-        draw.rectangle((x0, y0, x1, y1), fill=255)
+def _with_extent(image: Image.Image, judgement: Judgement) -> Image.Image:
+    """Tint the candidate windows."""
+    hit = np.zeros(judgement.in_aoi.shape, np.bool_)
+    hit[judgement.candidates[:, 0], judgement.candidates[:, 1]] = True
+    where = Image.fromarray(np.where(blocks_under(hit), 255, 0).astype(np.uint8))
+    where = where.resize(image.size, Image.Resampling.NEAREST)
     tinted = Image.composite(Image.new("RGB", image.size, AFFECTED), image, Image.new("L", image.size, 80))
     return Image.composite(tinted, image, where)
 
