@@ -52,7 +52,9 @@ class ShardPixels:
         """
         row, col, height, width = box
         indexes = [composite.bands.index(band) + 1 for band in bands]
-        pixels = np.full((height, width, len(indexes)), np.nan, np.float32)
+        pixels = np.moveaxis(
+            np.full((len(indexes), height, width), np.nan, np.float32), 0, -1
+        )  # each band in one piece
         for shard in composite.shards():
             top, left = max(row, shard.row), max(col, shard.col)
             bottom, right = min(row + height, shard.row + shard.height), min(col + width, shard.col + shard.width)

@@ -25,7 +25,8 @@ from quakeslide.errors import UnreadableInput
 
 METRES_PER_DEGREE = 111_319.5  # along the equator, as Earth Engine reckons a scale of 10 m in EPSG:4326
 CACHE_BYTES, CACHE_BYTES_MAX = 64 << 20, 256 << 20  # of GDAL; by itself it would take a twentieth of the machine
-SAMPLE_PX = 1024  # side of the thinned-out look that decides on units and on zeros
+SAMPLE_PX, PATCH_PX = 1024, 32  # a million pixels, in patches from all over the file, decide on units and on zeros
+AS_READ = {"masked": True, "out_dtype": "float32"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,7 @@ def open_raster(path: Path) -> Raster:
         UnreadableInput: names the file and what is wrong with it.
     """
     try:
-        with rasterio.open(path) as dataset:
+        with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), rasterio.open(path) as dataset:
             assumptions: list[str] = []
             _check_grid(dataset, path)
             polarisation, indexes = _bands(dataset, path, assumptions)
@@ -136,12 +137,33 @@ def _bands(dataset: Any, path: Path, assumptions: list[str]) -> tuple[Polarisati
 
 
 def _sample(dataset: Any, indexes: list[int]) -> NDArray[np.float32]:
-    """Return a thinned-out float32 [h, w, bands], missing as NaN, to decide on units."""
+    """Return float32 [1, n, bands], patches from all over the file, missing as NaN, to decide on units and zeros."""
     if any(np.dtype(dataset.dtypes[index - 1]).kind != "f" for index in indexes):
         raise UnreadableInput(f"{dataset.name}: data type is {sorted(set(dataset.dtypes))}; dB are floating point")
-    shape = (len(indexes), min(SAMPLE_PX, dataset.height), min(SAMPLE_PX, dataset.width))
-    masked = dataset.read(indexes, out_shape=shape, masked=True, out_dtype="float32")
-    values = np.moveaxis(masked.filled(np.nan), 0, -1)
+    rows, cols = _spread(dataset.height), _spread(dataset.width)
+    patches = [
+        dataset.read(
+            indexes, window=Window(col, row, min(PATCH_PX, dataset.width), min(PATCH_PX, dataset.height)), **AS_READ
+        )
+        for row in rows
+        for col in cols
+    ]
+    values = _missing_as_nan(np.ma.concatenate([patch.reshape(len(indexes), -1) for patch in patches], axis=1))
+    if np.isnan(values).any(axis=2).all():  # data may lie between the patches: look at all of the file, thinned out
+        shape = (len(indexes), min(SAMPLE_PX, dataset.height), min(SAMPLE_PX, dataset.width))
+        values = _missing_as_nan(dataset.read(indexes, out_shape=shape, **AS_READ).reshape(len(indexes), -1))
+    return values
+
+
+def _spread(size: int) -> list[int]:
+    """Return offsets of patches spread evenly over a side, touching where they fill it."""
+    count = max(1, min(SAMPLE_PX, size) // PATCH_PX)
+    return [round(place) for place in np.linspace(0, max(0, size - PATCH_PX), count)]
+
+
+def _missing_as_nan(masked: Any) -> NDArray[np.float32]:
+    """Return float32 [1, n, bands] of a masked [bands, n]."""
+    values = np.moveaxis(masked.filled(np.nan), 0, -1)[np.newaxis]
     values[~np.isfinite(values) | (values == -9999)] = np.nan
     return np.asarray(values, np.float32)
 
@@ -209,7 +231,7 @@ class RasterPixels:
         del composite, generations  # one file is all there is
         raster, names = self._raster, list(bands)
         row, col, height, width = box
-        pixels = np.full((height, width, len(names)), np.nan, np.float32)
+        pixels = np.moveaxis(np.full((len(names), height, width), np.nan, np.float32), 0, -1)  # each band in one piece
         for count in {"nPre", "nPost"} & (set(names) - set(raster.indexes)):
             pixels[..., names.index(count)] = 1
         present = [name for name in names if name in raster.indexes]

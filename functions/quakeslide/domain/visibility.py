@@ -73,7 +73,8 @@ def blind_blocks(bands: Bands, has_data: NDArray[np.bool_], geometry: Float32) -
     is_passed = reason != Blind.NO_PASS
     reason[is_passed & (geometry == LAYOVER)] = Blind.LAYOVER
     reason[is_passed & (geometry == SHADOW)] = Blind.SHADOW
-    counts = np.stack([tiles(reason == blind, STRIDE_PX).sum(axis=2) for blind in Blind])
+    cut = tiles(reason, STRIDE_PX)
+    counts = np.stack([np.count_nonzero(cut == blind, axis=2) for blind in Blind])
     commonest = counts[1:].argmax(axis=0) + 1
     too_many = counts[1:].sum(axis=0) * 2 > STRIDE_PX**2
     return np.where(too_many, commonest, Blind.SEEN).astype(np.uint8)
@@ -100,6 +101,8 @@ def share_of_windows(pixels: NDArray[np.bool_]) -> Float32:
 
 def thumbnail(band: Float32) -> Float32:
     """Return the means of 8 x 8 px, float32 [H / 8, W / 8], NaN where all are missing."""
+    if np.isnan(band).all():
+        return np.full((band.shape[0] // THUMB_PX, band.shape[1] // THUMB_PX), np.nan, np.float32)
     cut = tiles(band, THUMB_PX)
     is_known = ~np.isnan(cut)
     total, count = np.where(is_known, cut, 0.0).sum(axis=2, dtype=np.float64), is_known.sum(axis=2)

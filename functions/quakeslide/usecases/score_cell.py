@@ -53,8 +53,8 @@ def score_cell(
             raise UnusableComposite(
                 f"{composite.path}, cell {cell.i}-{cell.j}: no value of {band} is negative: linear power, not dB"
             )
-    tile = np.stack([bands[band] for band in card.bands], axis=2)
-    is_valid: NDArray[np.bool_] = ~np.isnan(tile).any(axis=2)
+    tile = np.moveaxis(np.stack([bands[band] for band in card.bands]), 0, -1)
+    is_valid: NDArray[np.bool_] = np.asarray(~np.isnan(tile).any(axis=2))
     valid_fraction = share_of_windows(is_valid)
     slope = bands.get("slope", np.full(tile.shape[:2], np.nan, np.float32))
     unscored = why_unscored(
