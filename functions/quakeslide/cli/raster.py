@@ -148,7 +148,7 @@ def _sample(dataset: Any, indexes: list[int]) -> NDArray[np.float32]:
         for row in rows
         for col in cols
     ]
-    values = _missing_as_nan(np.ma.concatenate([patch.reshape(len(indexes), -1) for patch in patches], axis=1))
+    values = np.concatenate([_missing_as_nan(patch.reshape(len(indexes), -1)) for patch in patches], axis=1)
     if np.isnan(values).any(axis=2).all():  # data may lie between the patches: look at all of the file, thinned out
         shape = (len(indexes), min(SAMPLE_PX, dataset.height), min(SAMPLE_PX, dataset.width))
         values = _missing_as_nan(dataset.read(indexes, out_shape=shape, **AS_READ).reshape(len(indexes), -1))
