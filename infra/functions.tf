@@ -16,7 +16,10 @@ locals {
       MASK_BUFFER_M        = tostring(var.mask_buffer_m)
       STAGES               = var.stages
     }
-    detect_landslides = { MODEL_SERVER = module.model_server.uri }
+    detect_landslides = {
+      MODEL_LABEL  = var.model_label
+      MODEL_SERVER = module.model_server.uri
+    }
   }
 
   # Only the detector needs the network to reach the model server; it talks to nothing but Google's services.

@@ -163,6 +163,18 @@ variable "model_folder" {
   }
 }
 
+variable "model_label" {
+  description = "Which version of a model is asked: stable or canary, as in serving/models.config; the newest if empty."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = contains(["", "stable", "canary"], var.model_label)
+    error_message = "model_label must be stable, canary or empty."
+  }
+}
+
 variable "model_server" {
   description = "The model server: image by digest, CPUs, GiB, GPU or null, instances."
   type = object({

@@ -40,6 +40,7 @@ variables {
   eecu_hours_per_event = 7
   feed_url             = "https://earthquake.usgs.gov/earthquakes/feed/v1.0/summary/2.5_week.geojson"
   mask_buffer_m        = 20
+  model_label          = "stable"
   rule                 = "sensitive"
   stages               = "60-12"
 

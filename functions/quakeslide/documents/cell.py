@@ -13,14 +13,25 @@ import numpy as np
 
 from quakeslide.documents.version import Body, Kind
 from quakeslide.domain.composite import Cell
-from quakeslide.domain.judgement import THUMB_PX, CellScores
+from quakeslide.domain.judgement import THUMB_PX, CellScores, Unscored
 from quakeslide.domain.lattice import STRIDE_PX
 from quakeslide.errors import StoreUnavailable
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the first instant a zip entry can have
-CELL = Kind(name="a stored cell")
 GENERATIONS, VERSION = "generations.json", "version.json"  # entries beside the arrays
 CONTENT_TYPE = "application/octet-stream"
+ADDED = ("water_fraction", "snow_fraction", "pre_vh_db")  # with version 2
+
+
+def _with_reasons(cell: Body) -> Body:
+    """The first release said neither why a window has no score nor what water and snow are like in it."""
+    scores = cell["scores.npy"]
+    unknown = np.full_like(scores, np.nan)
+    reasons = np.where(np.isnan(scores), Unscored.MISSING, Unscored.SCORED).astype(np.uint8)
+    return cell | {"unscored.npy": reasons} | {f"{name}.npy": unknown for name in ADDED}
+
+
+CELL = Kind(name="a stored cell", version=2, migrations={1: _with_reasons})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ module "quakeslide" {
   feed_url               = var.feed_url
   kms_key                = var.kms_key
   mask_buffer_m          = var.mask_buffer_m
+  model_label            = var.model_label
   public_results         = var.public_results
   result_readers         = var.result_readers
   retiring_subscriptions = var.retiring_subscriptions

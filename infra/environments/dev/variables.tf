@@ -46,6 +46,12 @@ variable "mask_buffer_m" {
   default     = null # the system's own default
 }
 
+variable "model_label" {
+  description = "Which version of a model is asked: stable or canary, as in serving/models.config; the newest if empty."
+  type        = string
+  default     = null # the system's own default
+}
+
 variable "model_server_image" {
   description = "TensorFlow Serving image with the project's models, by digest; `make deploy` builds it and fills this in."
   type        = string
