@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import shapely
@@ -51,3 +53,16 @@ def test_a_hole_is_not_in_the_area():
     ring = box_on_ground(LATTICE, -32, 64, 416, 352).difference(box_on_ground(LATTICE, 0, 96, 64, 64))
     shares = block_shares(to_lonlat(ring, LATTICE.crs), LATTICE, RECTANGLE)
     assert np.argwhere(shares < 0.5).tolist() == [[1, 1], [1, 2], [2, 1], [2, 2]]
+
+
+def test_threads_may_ask_at_the_same_time():
+    """Cells are described in several threads; a prepared geometry shared by two ended the process."""
+    angle = np.linspace(0, 2 * np.pi, 4000)
+    for turn in range(20):
+        radius = 1500 + turn + 200 * np.sin(40 * angle)
+        x, y = 324000 + radius * np.cos(angle), 4158000 + radius * np.sin(angle)
+        area = to_lonlat(shapely.Polygon(np.column_stack([x, y])), LATTICE.crs)
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda _: block_shares(area, LATTICE, RECTANGLE), range(8)))  # noqa: B023  done before the next
+        for shares in found[1:]:
+            np.testing.assert_array_equal(shares, found[0])

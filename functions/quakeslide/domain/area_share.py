@@ -16,9 +16,11 @@ from quakeslide.domain.lattice import STRIDE_PX, Lattice, Rectangle, box_on_grou
 
 @lru_cache(maxsize=8)
 def projected(area: BaseGeometry, crs: str) -> BaseGeometry:
-    """Return a lon/lat area in a map CRS, parts that meet at the antimeridian joined; prepared for many questions."""
+    """Return a lon/lat area in a map CRS, parts that meet at the antimeridian joined.
+
+    Several threads may hold it, so nobody may prepare it: a prepared geometry is for one thread.
+    """
     joined: BaseGeometry = shapely.union_all([to_crs(area, crs)])
-    shapely.prepare(joined)
     return joined
 
 
@@ -31,7 +33,8 @@ def block_shares(area: BaseGeometry, lattice: Lattice, rectangle: Rectangle) -> 
         rectangle: of the lattice, whose blocks are meant.
     """
     shares = np.zeros((rectangle.height // STRIDE_PX, rectangle.width // STRIDE_PX), np.float32)
-    ground = projected(area, lattice.crs)
+    ground: BaseGeometry = shapely.from_wkb(shapely.to_wkb(projected(area, lattice.crs)))  # a copy for this thread
+    shapely.prepare(ground)
     block_area = (STRIDE_PX * lattice.pixel) ** 2
     pending = [(0, 0, *shares.shape)]
     while pending:
