@@ -30,6 +30,7 @@ import tensorflow as tf
 
 from training.networks import build
 from training.tile_graph import ServingGraph
+from training.warm_up import write_warm_up
 
 WEIGHTS = "weights.npz"
 CARD = "card.json"
@@ -134,7 +135,7 @@ def _by_band(folder: Path, card: dict[str, Any], key: str, values: dict[str, flo
 
 
 def export_saved_model(folder: Path, to: Path) -> Path:
-    """Write the SavedModel of a model folder at `to/<name>/<version>/`, with the card beside `saved_model.pb`.
+    """Write the SavedModel of a model folder at `to/<name>/<version>/`, with the card beside `saved_model.pb` and requests to warm up with.
 
     Nothing is done when it is there already, made from the same card, weights and code. The version's folder appears at once and whole: a
     server that watches `to` never sees half of it.
@@ -159,6 +160,7 @@ def export_saved_model(folder: Path, to: Path) -> Path:
     draft = version.with_name(f".{version.name}-{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
     tf.saved_model.save(graph, str(draft), signatures=graph.served)
+    write_warm_up(draft, name=card["name"], bands=len(card["bands"]))
     shutil.copyfile(folder / CARD, draft / CARD)
     (draft / ORIGIN).write_text(json.dumps(_origin(), indent=2) + "\n", encoding="utf-8")
     shutil.rmtree(version, ignore_errors=True)

@@ -8,16 +8,14 @@ from collections import Counter
 from typing import Any
 
 import grpc
-import numpy as np
-from numpy.typing import NDArray
-from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, model_pb2, predict_pb2
 
+from serving.local_server.binding import bind, output_aliases
 from serving.local_server.errors import Refusal, invalid, not_found
-from serving.local_server.faults import Faults
+from serving.local_server.faults import Faults, spoil
 from serving.local_server.repository import ModelRepository
 from serving.local_server.servable import Servable
-from serving.local_server.tensors import dtype_name, to_array, to_proto
+from serving.local_server.tensors import to_proto
 
 DEFAULT_SIGNATURE = "serving_default"
 SIGNATURE_FIELD = "signature_def"
@@ -53,24 +51,26 @@ class ModelServerApi:
             raise invalid("Missing ModelSpec")
         with self._lock:
             self._calls[request.model_spec.name] += 1
-        names_wrong_version = self._faults.strike("predict", request.model_spec.name)
+        fault = self._faults.strike("predict", request.model_spec.name)
         servable = self.find(request.model_spec)
         key = request.model_spec.signature_name or DEFAULT_SIGNATURE
         if key not in servable.signatures:
             raise Refusal(grpc.StatusCode.FAILED_PRECONDITION, f'Serving signature key "{key}" not found.')
         signature = servable.signatures[key]
-        feeds = _feeds(signature, request)
-        aliases = _output_aliases(signature, request)
+        feeds = bind(signature, request)
+        aliases = output_aliases(signature, request)
         with self._running:
             arrays = servable.run(feeds, [signature.outputs[alias].name for alias in aliases])
         with self._lock:
             self._windows += max(array.size for array in arrays)
         response = predict_pb2.PredictResponse()
         response.model_spec.name = servable.name
-        response.model_spec.version.value = servable.version + names_wrong_version
+        response.model_spec.version.value = servable.version
         response.model_spec.signature_name = key
         for alias, array in zip(aliases, arrays, strict=True):
             response.outputs[alias].CopyFrom(to_proto(array, as_content=self._as_content))
+        if fault is not None:
+            spoil(response, fault)
         return response
 
     def get_model_status(
@@ -80,8 +80,8 @@ class ModelServerApi:
         if not request.HasField("model_spec"):
             raise invalid("Missing ModelSpec")
         name = request.model_spec.name
-        self._faults.strike("status", name)
-        versions = self._repository.versions(name)
+        fault = self._faults.strike("status", name)
+        versions = self._repository.versions(name)[1 if fault == "older_version" else 0 :]
         if request.model_spec.HasField("version"):
             version = request.model_spec.version.value
             if version not in versions:
@@ -135,46 +135,6 @@ class ModelServerApi:
             "predict_calls": sum(calls.values()),
             "predict_calls_by_model": calls,
             "windows": windows,
+            "warm_up_requests": self._repository.warm_up_requests(),
             "faults": self._faults.remaining(),
         }
-
-
-def _feeds(
-    signature: meta_graph_pb2.SignatureDef, request: predict_pb2.PredictRequest
-) -> dict[str, NDArray[np.generic]]:
-    """Return array by tensor name for a request's inputs, which must be exactly the signature's."""
-    sent, wanted = sorted(request.inputs), sorted(signature.inputs)
-    if len(sent) != len(wanted):
-        extra, missing = sorted(set(sent) - set(wanted)), sorted(set(wanted) - set(sent))
-        raise invalid(
-            f"input size does not match signature: {len(sent)}!={len(wanted)} len({{{','.join(sent)}}}) != "
-            f"len({{{','.join(wanted)}}}). Sent extra: {{{','.join(extra)}}}. Missing but required: {{{','.join(missing)}}}."
-        )
-    feeds = {}
-    for number, alias in enumerate(sent):
-        if alias not in signature.inputs:
-            expected = ",".join(wanted)
-            raise invalid(
-                f"input tensor alias not found in signature: {alias}. Inputs expected to be in the set {{{expected}}}."
-            )
-        info = signature.inputs[alias]
-        proto = request.inputs[alias]
-        if proto.dtype != info.dtype:
-            raise invalid(
-                f"Expects arg[{number}] to be {dtype_name(info.dtype)} but {dtype_name(proto.dtype)} is provided"
-            )
-        feeds[info.name] = to_array(proto, alias)
-    return feeds
-
-
-def _output_aliases(signature: meta_graph_pb2.SignatureDef, request: predict_pb2.PredictRequest) -> list[str]:
-    """Return the outputs to fetch: those of the filter, or all."""
-    for number, alias in enumerate(request.output_filter):
-        if alias not in signature.outputs:
-            known = ",".join(sorted(signature.outputs))
-            raise invalid(
-                f"output tensor alias not found in signature: {alias} Outputs expected to be in the set {{{known}}}."
-            )
-        if alias in request.output_filter[:number]:
-            raise invalid(f"duplicate output tensor alias: {alias}")
-    return list(request.output_filter) or sorted(signature.outputs)

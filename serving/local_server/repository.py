@@ -14,8 +14,9 @@ from google.protobuf import text_format
 from tensorflow_serving.config import file_system_storage_path_source_pb2 as sources_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
-from serving.local_server.errors import invalid, not_found
+from serving.local_server.errors import Refusal, invalid, not_found
 from serving.local_server.servable import Servable
+from serving.local_server.warm_up import warm_up
 
 IMAGE_BASE = PurePosixPath("/models")
 """Where the image built by `serving/Dockerfile` keeps models; in a config such paths are looked for in `--models`."""
@@ -125,8 +126,10 @@ class ModelRepository:
     def _load(self, name: str, version: int, path: Path) -> Servable | None:
         log.info("loading %s version %d from %s", name, version, path)
         try:
-            return Servable(name, version, path, self._parallelism)
-        except (tf.errors.OpError, OSError, RuntimeError) as error:
+            servable = Servable(name, version, path, self._parallelism)
+            servable.warm_up_requests = warm_up(servable, path)
+            return servable
+        except (tf.errors.OpError, OSError, RuntimeError, Refusal) as error:
             # One broken version must not take the others down; TensorFlow Serving, too, serves on without it.
             log.error("%s version %d cannot be loaded: %s", name, version, error)
             return None
@@ -135,6 +138,12 @@ class ModelRepository:
         """Return the served versions of a model, newest first; empty for an unknown model."""
         with self._lock:
             return sorted(self._loaded.get(name, {}), reverse=True)
+
+    def warm_up_requests(self) -> dict[str, int]:
+        """Return how many requests each served version was warmed up with, by `name/version`."""
+        with self._lock:
+            served = [servable for versions in self._loaded.values() for servable in versions.values()]
+        return {f"{one.name}/{one.version}": one.warm_up_requests for one in served}
 
     def names(self) -> list[str]:
         """Return the models that have a served version."""

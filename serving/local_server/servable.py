@@ -21,6 +21,7 @@ class Servable:
     Attributes:
         name, version: what it is served under.
         signatures: the SavedModel's, by name.
+        warm_up_requests: how many were run after loading.
     """
 
     def __init__(self, name: str, version: int, path: Path, parallelism: int) -> None:
@@ -34,6 +35,7 @@ class Servable:
         """
         self.name = name
         self.version = version
+        self.warm_up_requests = 0
         threads = config_pb2.ConfigProto(
             intra_op_parallelism_threads=parallelism, inter_op_parallelism_threads=parallelism
         )

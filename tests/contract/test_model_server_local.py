@@ -103,6 +103,43 @@ def test_wrong_version_fault_names_another_version(client, image, inject):
     assert client.predict("first", {"image": image}, signature="tile", version=1).model_spec.version.value == 1
 
 
+def test_older_version_fault_names_the_version_before_and_hides_the_newest(client, image, inject):
+    inject({"on": "predict", "action": "older_version"}, {"on": "status", "action": "older_version"})
+    assert client.predict("first", {"image": image}, signature="tile", version=2).model_spec.version.value == 1
+    assert [status.version for status in client.status("first").model_version_status] == [1]
+    assert [status.version for status in client.status("first").model_version_status] == [2, 1]
+
+
+def test_answers_are_spoilt_as_asked(client, image, inject):
+    inject(*({"on": "predict", "action": action} for action in ("half", "nan", "wrong_shape")))
+    half, nan, wrong_shape, right = (
+        client.predict("first", {"image": image}, signature="tile").outputs for _ in range(4)
+    )
+    rows, cols = array(right["scores"]).shape
+    assert [dim.size for dim in half["scores"].tensor_shape.dim] == [rows, cols]
+    assert len(half["scores"].tensor_content) == 4 * rows * cols // 2
+    assert np.isnan(array(nan["scores"])).all()
+    np.testing.assert_array_equal(array(nan["valid_fraction"]), array(right["valid_fraction"]))
+    assert array(wrong_shape["scores"]).shape == (rows - 1, cols)
+    assert np.isfinite(array(right["scores"])).all()
+
+
+def test_models_are_warmed_up_with_the_requests_that_lie_in_them(server, exported):
+    """Records that training wrote by hand are read here with the package's own messages."""
+    requests_run = state(server)["warm_up_requests"]
+    assert requests_run == {"first/1": 3, "first/2": 3, "second/7": 3}
+
+
+def test_version_whose_warm_up_fails_is_not_served(exported, tmp_path, capfd):
+    for version in (1, 2):
+        shutil.copytree(exported / "models" / "first" / str(version), tmp_path / "first" / str(version))
+    warm_up = tmp_path / "first" / "2" / "assets.extra" / "tf_serving_warmup_requests"
+    warm_up.write_bytes(warm_up.read_bytes()[:-20])
+    with local_server("--models", tmp_path) as running:
+        assert state(running)["models"] == {"first": [1]}
+    assert "first version 2 cannot be loaded" in capfd.readouterr().err
+
+
 def test_delay_fault_delays_one_model(client, image, inject):
     inject({"on": "predict", "action": "delay", "seconds": 0.7, "model": "first"})
     client.predict("second", {"image": image}, signature="tile")
@@ -127,6 +164,7 @@ def test_status_fault_leaves_predict_alone(client, image, inject):
         ({"on": "train", "action": "unavailable"}, "train"),
         ({"on": "predict", "action": "unavailable", "often": 2}, "often"),
         ({"on": "predict", "action": "delay"}, "seconds"),
+        ({"on": "status", "action": "half"}, "half"),
         ({"on": "predict", "action": "unavailable", "times": 0}, "times"),
     ],
 )
