@@ -32,9 +32,17 @@ COMMANDS = {
         "training.evaluate:evaluate_command",
         "Score a model folder again on the test part and unseen events.",
     ),
+    "explain": (
+        "training.explanation.command:explain_command",
+        "Show what each pixel contributed, and on which slopes landslides are found.",
+    ),
     "detections": (
         "training.evaluation.map_scores:detections_command",
         "Hold a model's detections on whole scenes against their landslides.",
+    ),
+    "curves": (
+        "training.evaluation.curve_figures:curves_command",
+        "Draw precision over recall, and reliability, of a finished training.",
     ),
     "table": (
         "training.evaluation.tables:table_command",

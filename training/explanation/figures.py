@@ -85,19 +85,18 @@ def draw_figure_5(records: Sequence[Explained], bands: Sequence[str], error: flo
 
 def draw_figure_6(records: Sequence[Explained], bands: Sequence[str], error: float, out: Path) -> None:
     """Write a row a patch: its bands, then what each band's pixels contributed, all on one colour scale."""
-    figure = Figure(figsize=(1.75 * (2 * len(bands) + 1) + 1, 2.05 * len(records) + 0.6), layout="constrained")
+    figure = Figure(figsize=(1.75 * (2 * len(bands) + 1) + 1, 1.78 * len(records) + 0.8), layout="constrained")
     axes = figure.subplots(len(records), 2 * len(bands) + 1, squeeze=False)
     limit = _limit([record.contributions for record in records])
     for row, record in zip(axes, records, strict=True):
         for place, band in enumerate(bands):
             _band(row[place], record, band, bands)
             image = _contribution(row[len(bands) + place], record.contributions[..., place], limit, record.scar)
-            if row is axes[0]:
-                row[place].set_title(band, fontsize=9)
-                row[len(bands) + place].set_title(f"contribution\nof {band}", fontsize=9)
         _contribution(row[-1], record.contributions.mean(axis=2), limit, record.scar)
         row[0].set_ylabel(f"{record.kind}  p = {record.score:.2f}\n{record.title}", fontsize=8)
-    axes[0][-1].set_title("mean over\nbands", fontsize=9)
+    titles = [*bands, *(f"contribution\nof {band}" for band in bands), "mean over\nbands"]
+    for panel, title in zip(axes[0], titles, strict=True):
+        panel.set_title(title, fontsize=9)
     figure.colorbar(image, ax=axes, shrink=0.7, pad=0.01, label="contribution to the logit")
     figure.suptitle(_headline(error), fontsize=9)
     _save(figure, out)

@@ -2,9 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from training.evaluation.curve_figures import curves_command
+from training.evaluation.curves import precision_recall, reliability
 from training.evaluation.published import read_published
 from training.evaluation.runs import best_on_validation, median_and_spread, read_runs
 from training.evaluation.scores import MEASURES, Scores
@@ -131,3 +134,21 @@ def test_figure_2_is_drawn_with_and_without_runs(runs, tmp_path):
     for folder in (runs, tmp_path / "none"):
         printed("figure2", folder, "--out", str(tmp_path / "f.png"))
         assert (tmp_path / "f.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_curves_are_drawn_from_what_a_run_wrote(tmp_path):
+    label = np.arange(200) % 4 == 0
+    score = np.clip(np.random.default_rng(0).normal(0.3 + 0.4 * label, 0.2), 0, 1)
+    curve = precision_recall(score, label)
+    drawn = {"precision_recall": curve, "baseline_precision_recall": curve}
+    drawn |= {name: reliability(score, label) for name in ("reliability", "reliability_platt")}
+    judged = {
+        "evaluation": {"data": "simulated", "threshold": 0.6, "test": block(0.5, patches=200, landslides=50)},
+        "curves": {"test": drawn},
+    }
+    (tmp_path / "metrics.json").write_text(json.dumps(judged))
+    arguments = [str(tmp_path / "metrics.json"), "--out", str(tmp_path / "c.png")]
+    assert CliRunner().invoke(curves_command, arguments).exit_code == 0
+    assert (tmp_path / "c.png").stat().st_size > 20_000
+    (tmp_path / "metrics.json").write_text("{}")
+    assert "older release" in CliRunner().invoke(curves_command, arguments).output
