@@ -34,11 +34,19 @@ def evaluate(model: keras.Model, dataset: Dataset, experiment: Experiment, basel
         `calibration`; `evaluation`: by part the counts and measures at three thresholds (the tool's 0.6, 0.5, the validation part's
         best), their intervals, patches below 5 % counted as background, the events one by one, the baseline; `curves`: by part.
     """
-    validation = dataset.select("validation", experiment.orbit_pass, experiment.bands, ratio=experiment.imbalance)
+    validation = dataset.select(
+        "validation",
+        experiment.orbit_pass,
+        experiment.bands,
+        ratio=experiment.imbalance,
+        split=experiment.split,
+        events=experiment.events,
+    )
     known = predict(model, validation)
     platt, temperature = fit_platt(known, validation.label), fit_temperature(known, validation.label)
     balanced = best_threshold(known, validation.label)
-    evaluation: dict[str, Any] = {"threshold": THRESHOLD, "validation_threshold": balanced, "data": "simulated"}
+    evaluation: dict[str, Any] = {"threshold": THRESHOLD, "validation_threshold": balanced}
+    evaluation["data"] = dataset.source["kind"]
     evaluation["validation"] = {"patches": len(validation), **_at_thresholds(known, validation.label, balanced)}
     drawn: dict[str, Any] = {}
     strict, generous = (_parts(dataset, experiment, subthreshold) for subthreshold in ("exclude", "background"))
@@ -76,10 +84,9 @@ def evaluate(model: keras.Model, dataset: Dataset, experiment: Experiment, basel
 
 
 def _parts(dataset: Dataset, experiment: Experiment, subthreshold: Any) -> dict[str, Sample]:
-    test, unseen = (
-        dataset.select(part, experiment.orbit_pass, experiment.bands, subthreshold=subthreshold)
-        for part in ("test", "unseen")
-    )
+    choice = {"orbit_pass": experiment.orbit_pass, "bands": experiment.bands, "subthreshold": subthreshold}
+    test = dataset.select("test", **choice, split=experiment.split, events=experiment.events)
+    unseen = dataset.select("unseen", **choice)
     return {"test": test} | {f"unseen_{e}": unseen.only(unseen.event == e) for e in dict.fromkeys(unseen.event)}
 
 
@@ -140,6 +147,7 @@ def evaluate_command(folder: Path, data: Path) -> None:
             pre_days=int(pre_days),
             post_days=int(post_days),
             imbalance=card["training"]["imbalance"],
+            split=card["training"].get("split", "cell"),
         )
         rule = Baseline(**card["evaluation"]["baseline_rule"])
         fills = card["fill_db"]

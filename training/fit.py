@@ -167,7 +167,6 @@ def run(
         seconds = round(time.monotonic() - started)
         filled = dataset.filled_with(learnt["fill_db"])
         judged = evaluate(model, filled, experiment, fit_baseline(samples(experiment, filled)[0]))
-        judged["evaluation"]["data"] = dataset.source["kind"]
         card = model_card(experiment, dataset, learnt, judged, command=command, seconds=seconds)
         export.save_weights(model, folder, card)
         _write(folder / "history.json", learnt)
@@ -219,6 +218,7 @@ def model_card(
             "best_epoch": learnt["best_epoch"],
             "seconds": seconds,
             "imbalance": experiment.imbalance,
+            "split": experiment.split,
             "learning_rate": experiment.learning_rate,
             "batch_size": experiment.batch_size,
         },

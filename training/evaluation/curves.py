@@ -11,7 +11,7 @@ BINS = 10
 
 
 def precision_recall(score: NDArray[np.floating], label: NDArray[np.floating]) -> dict[str, Any]:
-    """Return average precision and the curve, thinned to at most 101 thresholds evenly spread over the scores in order.
+    """Return average precision and the curve, thinned to at most 101 points evenly spread over recall.
 
     Returns:
         `average_precision` (None where there is no landslide), and lists `threshold`, `precision`, `recall` by rising threshold.
@@ -19,7 +19,10 @@ def precision_recall(score: NDArray[np.floating], label: NDArray[np.floating]) -
     if not (label == 1).any():
         return {"average_precision": None, "threshold": [], "precision": [], "recall": []}
     precision, recall, threshold = metrics.precision_recall_curve(label == 1, score)
-    keep = np.unique(np.linspace(0, len(threshold) - 1, min(POINTS, len(threshold))).astype(int))
+    rising = recall[-2::-1]  # without the last point, which no threshold makes
+    keep = np.unique(
+        len(threshold) - 1 - np.searchsorted(rising, np.linspace(0, 1, POINTS)).clip(0, len(threshold) - 1)
+    )
     return {
         "average_precision": round(float(metrics.average_precision_score(label == 1, score)), 4),
         **{

@@ -70,10 +70,12 @@ def explain_command(
     try:
         card, model = read_card(folder), load_model(folder)
         _, orbit_pass, pre_days, post_days = card["name"].rsplit("_", 3)
-        dataset = dataset_for(data, int(pre_days), int(post_days))
         fills = card["fill_db"]
         by_band = fills if isinstance(fills, dict) else dict(zip(card["bands"], fills, strict=True))
-        sample = dataset.select(part, orbit_pass.upper(), card["bands"]).filled_with(by_band)
+        dataset = dataset_for(data, int(pre_days), int(post_days)).filled_with(by_band)
+        sample = dataset.select(
+            part, orbit_pass.upper(), card["bands"], split=card.get("training", {}).get("split", "cell")
+        )
         scores = predict(model, sample)
         kinds = kinds_of(scores, sample.label, card["threshold"] if threshold is None else threshold)
         places = np.concatenate([choose(kinds, scores, kind, each) for kind in KINDS])

@@ -9,9 +9,10 @@ from click.testing import CliRunner
 
 from training.__main__ import main
 from training.baseline import Baseline, fit_baseline
-from training.dataset import Sample
+from training.dataset import Dataset, Sample
+from training.evaluate import evaluate
 from training.evaluation.scores import count
-from training.experiments import BANDS
+from training.experiments import BANDS, Experiment
 from training.export import read_card
 from training.simulator.events import EVENTS
 from training.tests.easy_patches import write_easy_set
@@ -72,3 +73,27 @@ def test_demo_model_can_be_scored_again_on_any_patch_set(tmp_path):
     refused = CliRunner().invoke(main, ["evaluate", model, "--data", str(tmp_path / "nowhere")])
     assert refused.exit_code == 1
     assert "holds no finished data set" in refused.output
+
+
+def contrast(batch, *, training):
+    """A detector by hand: how much darker in VH the middle of a patch became than its rim."""
+    change = batch[..., 3]
+    darker = change[:, :8].mean(axis=(1, 2)) - change[:, 16:40, 16:40].mean(axis=(1, 2))
+    return (1 / (1 + np.exp(-2 * (darker - 2))))[:, None]
+
+
+def test_evaluation_judges_on_the_split_that_was_trained_on(tmp_path):
+    """A block-wise training has seen cells that the cell-wise split calls test."""
+    events = ("hokkaido", "papua", "lombok", "milin", "luding", "haiti")
+    write_easy_set(tmp_path / "set", events=events, cells=(16, 16))
+    dataset = Dataset(tmp_path / "set")
+    for split, only in (("cell", ()), ("block", ()), ("cell", ("papua",))):
+        experiment = Experiment(polarisation="vv_vh", orbit_pass="ASCENDING", split=split, events=only)
+        rule = Baseline(band="diffVH", smoothing_px=1.0, change_db=2.0, density=0.1)
+        judged = evaluate(contrast, dataset, experiment, rule)["evaluation"]
+        test = dataset.select("test", "ASCENDING", split=split, events=only)
+        assert judged["test"]["patches"] == len(test)
+        assert judged["test"]["counts"]["true_positives"] == test.label.sum()
+        assert set(judged["test"].get("events", {})) == (set() if only else set(test.event))
+        assert judged["unseen_haiti"]["f1"] == judged["unseen_haiti"]["baseline"]["f1"] == 1
+        assert judged["data"] == "easy"
