@@ -1,13 +1,19 @@
 """The products as the programs that open them see them: GDAL, Chromium."""
 
 import json
+import os
 import shutil
 import subprocess
+import sys
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
+from rio_cogeo.cogeo import cog_validate
 from shapely.geometry import box, shape
 from shapely.ops import unary_union
 
@@ -54,9 +60,30 @@ def test_score_is_a_cloud_optimised_geotiff_on_the_windows_middles(judgement, fi
     np.testing.assert_array_equal(scores[judged], judgement.cells.scores[judged])
 
 
-def test_a_large_score_raster_is_tiled_with_overviews():
+def check_with_rio_cogeo(data, path):
+    path.write_bytes(data)
+    is_valid, errors, warnings = cog_validate(path, strict=True)
+    assert (is_valid, errors, warnings) == (True, [], [])
+
+
+def test_score_passes_the_cog_validator(files, tmp_path):
+    check_with_rio_cogeo(files["score.tif"].data, tmp_path / "score.tif")
+
+
+def test_the_cog_validator_refuses_a_plain_geotiff(tmp_path):
+    path = tmp_path / "plain.tif"
+    profile = {"driver": "GTiff", "dtype": "float32", "count": 1, "height": 2000, "width": 2000}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with rasterio.open(path, "w", **profile) as file:
+            file.write(np.zeros((1, 2000, 2000), np.float32))
+        assert not cog_validate(path, strict=True, quiet=True)[0]
+
+
+def test_a_large_score_raster_is_tiled_with_overviews(tmp_path):
     judgement = made.example(box(137.0, 36.0, 139.4, 38.0), slides=5)
     data = score_raster(judgement)
+    check_with_rio_cogeo(data, tmp_path / "large.tif")
     with rasterio.Env(), MemoryFile(data) as memory, memory.open() as raster:
         assert raster.profile["tiled"]
         assert raster.overviews(1)
@@ -111,6 +138,18 @@ def test_gdal_reads_the_geojson(judgement, files, tmp_path):
     detections = geopandas.read_file(tmp_path / "d.geojson")
     assert len(detections) == len(judgement.detections)
     assert geopandas.read_file(tmp_path / "b.geojson").crs == "EPSG:4326"
+
+
+def test_geopandas_is_imported_only_where_areas_are_made():
+    script = (
+        "import sys, quakeslide.adapters.renderer, quakeslide.usecases.rescan, quakeslide.cli.main;"
+        "assert 'geopandas' not in sys.modules, 'imported too early';"
+        "from tests import fakes_products as made; from quakeslide.adapters.renderer.areas import affected_geojson;"
+        "affected_geojson(made.example()); assert 'geopandas' in sys.modules"
+    )
+    root = Path(__file__).parents[2]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(root / "functions"), str(root)))}
+    subprocess.run([sys.executable, "-c", script], cwd=root, env=environment, check=True, timeout=120)
 
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

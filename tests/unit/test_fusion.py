@@ -56,6 +56,7 @@ def test_what_one_track_cannot_see_does_not_count_against_the_other():
     p = feature["properties"]
     assert p["score"] == pytest.approx(0.9)
     assert p["tracks_agree"] == ["A069"]
+    assert p["agreement"] == {"agree": 1, "looked": 1}
     assert p["tracks_disagree"] == []
     assert p["tracks_could_not_look"] == ["D119"]
     assert p["scores"] == {"A069": 0.9, "D119": None}
@@ -85,6 +86,25 @@ def test_growth_of_one_track_completes_it():
     old = scored("A069", [[0.9, NAN]])
     grown = scored("A069", [[0.1, 0.8]])
     assert fuse([old, grown]).scores[0, 0].tolist() == [np.float32(0.9), np.float32(0.8)]
+
+
+def test_a_slide_on_the_seam_of_a_growth_stands_once_in_the_summary():
+    """A growth rectangle overlaps the earlier one by 64 px: both products may box the same slide, the summary names it once."""
+    first, growth = np.full((3, 4), 0.1), np.full((3, 4), 0.1)
+    first[1, 3], growth[1, 0], growth[1, 1] = 0.9, 0.9, 0.95  # the shared window, and its neighbour in the growth
+    judged = scored("A069", first, col=0), scored("A069", growth, col=3)
+    alone = [summary(one)["features"] for one in judged]
+    assert [len(features) for features in alone] == [1, 1]
+    (feature,) = summary(*judged)["features"]
+    assert feature["properties"]["window_col"] == 4
+    assert feature["properties"]["agreement"] == {"agree": 1, "looked": 1}
+
+
+@pytest.mark.parametrize(("series", "is_said"), [("", False), ("g1", True), ("w1", False), ("w2g3", True)])
+def test_a_product_beside_a_seam_says_so(series, is_said):
+    composite = replace(made.composite_of(), series=series)
+    document = detections_geojson(made.judge(composite, made.cells_of(composite)))
+    assert any("seam" in note for note in document["notes"]) is is_said
 
 
 def test_neighbours_are_suppressed():
