@@ -1,5 +1,6 @@
-"""What a training ran on: versions, machine, revision of the code."""
+"""What a training runs on: TensorFlow set up for this process; versions, machine and revision for the record."""
 
+import ctypes
 import os
 import platform
 import subprocess
@@ -38,3 +39,21 @@ def _revision() -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def prepare(threads: int) -> None:
+    """Set up TensorFlow for this process, before it is used: threads, memory of GPUs as it is needed, freed memory kept."""
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1 if threads == 1 else 2)
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+    keep_freed_memory()
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep what TensorFlow frees: otherwise every batch maps its buffers anew, half of the time in page faults."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        # MMAP_MAX, ARENA_MAX, TRIM_THRESHOLD, TOP_PAD
+        for option, value in ((-4, 0), (-8, 1), (-1, 2**31 - 1), (-2, 2**28)):
+            libc.mallopt(option, value)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from training.baseline import Baseline
 from training.dataset import PATCHES, Dataset, Sample, UnusableDataset, dataset_for
+from training.environment import keep_freed_memory
 from training.evaluation import curves
 from training.evaluation.calibration import Calibration, calibration_error, fit_platt, fit_temperature, for_card
 from training.evaluation.intervals import intervals
@@ -138,6 +139,7 @@ Example:
 @click.option("--data", type=click.Path(path_type=Path), default=PATCHES, show_default=True)
 def evaluate_command(folder: Path, data: Path) -> None:
     """Score a model folder again on the test part and on the unseen events."""
+    keep_freed_memory()
     try:
         card = read_card(folder)
         polarisation, orbit_pass, pre_days, post_days = card["name"].rsplit("_", 3)

@@ -4,7 +4,6 @@ A run's folder holds, when it is finished: weights.npz and card.json (a model fo
 config.json, environment.json and, written last, metrics.json. Before that: checkpoint.npz, progress.json.
 """
 
-import ctypes
 import json
 import os
 import time
@@ -16,7 +15,6 @@ from typing import Any, Literal
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from training import export, losses, networks
 from training.baseline import fit_baseline
@@ -225,19 +223,3 @@ def model_card(
         "evaluation": judged["evaluation"],
         "data_notice": SIMULATED_NOTICE if dataset.source["kind"] == "simulated" else RESEARCH_NOTICE,
     }
-
-
-def prepare(threads: int) -> None:
-    """Set up TensorFlow for this process: threads, memory of GPUs as it is needed, and freed memory kept.
-
-    Otherwise every batch maps its buffers anew, half of the time in page faults.
-    """
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1 if threads == 1 else 2)
-    for gpu in tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.set_memory_growth(gpu, True)
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallopt"):
-        # MMAP_MAX, ARENA_MAX, TRIM_THRESHOLD, TOP_PAD
-        for option, value in ((-4, 0), (-8, 1), (-1, 2**31 - 1), (-2, 2**28)):
-            libc.mallopt(option, value)

@@ -93,7 +93,8 @@ def fit_command(
 
 
 def _train_here(tasks: list[Task], threads: int) -> Iterator[str]:
-    from training.fit import prepare, run
+    from training.environment import prepare
+    from training.fit import run
     from training.report import Bar
 
     prepare(threads)

@@ -55,7 +55,7 @@ _prepared: list[int] = []  # TensorFlow's threads are set once a process
 def _train(line: str, threads: int) -> str:
     """Run in a Ray worker."""
     if not _prepared:
-        from training.fit import prepare
+        from training.environment import prepare
 
         prepare(threads)
         _prepared.append(threads)

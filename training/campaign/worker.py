@@ -38,7 +38,7 @@ def main() -> None:
         os._exit(0)
 
     threading.Thread(target=listen, daemon=True).start()
-    from training.fit import prepare
+    from training.environment import prepare
 
     prepare(int(sys.argv[1]))
     while True:

@@ -140,6 +140,20 @@ def test_runs_by_ray_survive_a_kill(start, tmp_path):
     assert {json.loads(path.read_text())["epochs"] for path in runs.glob("*/history.json")} == {12}
 
 
+def test_one_training_tells_how_it_goes_and_is_published(start, tmp_path):
+    options = ["--pass", "ascending", "--epochs", "2", "--publish", str(tmp_path / "models")]
+    output, _ = (process := start(*options)).communicate(timeout=400)
+    assert process.returncode == 0, output
+    assert "epoch 2/2 loss" in output
+    assert " F1 " in output
+    assert "1 finished" in output
+    card = json.loads((tmp_path / "models" / MODELS / "card.json").read_text())
+    assert card["training"]["command"].startswith("python -m training fit --data")
+    assert (
+        card["data_notice"] == "research model, not validated for operations"
+    )  # these patches are not the simulator's
+
+
 def test_a_task_reaches_a_worker_as_it_is(data):
     experiment = Experiment(polarisation="vv", orbit_pass="ASCENDING", events=("papua",), split="block")
     (task,) = tasks_for([experiment], data, Path("runs"), command="fit")
