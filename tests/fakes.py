@@ -1,7 +1,7 @@
 """In-memory implementations of the ports, held against the real ones by the contract suites."""
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -55,3 +55,7 @@ class MemoryBus:
 
     def publish(self, topic: str, data: bytes, attributes: Mapping[str, str]) -> None:
         self.published.append((topic, data, dict(attributes)))
+
+    def publish_all(self, topic: str, messages: Sequence[tuple[bytes, Mapping[str, str]]]) -> None:
+        for data, attributes in messages:
+            self.publish(topic, data, attributes)

@@ -4,7 +4,7 @@ The fake exporter is held against the real adapter by `tests/contract/test_expor
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import BinaryIO
@@ -178,6 +178,10 @@ class FusedBus:
 
     def publish(self, topic: str, data: bytes, attributes: Mapping[str, str]) -> None:
         self.inner.publish(topic, data, attributes)
+        self.fuse.burn()
+
+    def publish_all(self, topic: str, messages: Sequence[tuple[bytes, Mapping[str, str]]]) -> None:
+        self.inner.publish_all(topic, messages)
         self.fuse.burn()
 
 

@@ -68,6 +68,10 @@ class Bus(Protocol):
         """Publish to the topic of that short name (a key of `topology.json`) and return once the service has it."""
         ...
 
+    def publish_all(self, topic: str, messages: Sequence[tuple[bytes, Mapping[str, str]]]) -> None:
+        """Publish small messages, data and attributes of each, in this order; after an error some of them may be out."""
+        ...
+
 
 class SceneArchive(Protocol):
     """Sentinel-1 GRD, IW mode, as Earth Engine lists it. Raises EarthEngineUnavailable."""

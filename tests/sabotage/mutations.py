@@ -488,4 +488,19 @@ MUTATIONS = (
         new="    return []",
         tests=("infra/tests/test_plan_guard.py::test_what_cannot_change_under_a_name_is_refused",),
     ),
+        name="sweep hands out watches by name instead of oldest first",
+        file=f"{LIBRARY}/usecases/sweep.py",
+        old="key=lambda item: (item.generation, item.name)",
+        new="key=lambda item: item.name",
+        tests=("tests/unit/test_sweep.py::test_every_open_watch_gets_a_message_the_longest_unseen_first",),
+    ),
+    Mutation(
+        name="buffer of layover lets shadow be counted twice",
+        file=f"{LIBRARY}/adapters/earth_engine/terrain.py",
+        old=".And(is_layover.Not()).updateMask(known)",
+        new=".updateMask(known)",
+        tests=(
+            "tests/contract/test_terrain.py::test_layover_shadow_and_incidence_equal_the_reference_on_every_pixel[ascending-25]",
+        ),
+    ),
 )

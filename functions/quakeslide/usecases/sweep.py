@@ -14,8 +14,7 @@ def sweep(state: ObjectStore, bus: Bus) -> int:
     Every look rewrites the watch, so the lowest generation was looked at longest ago. No outbox: a repeated look changes nothing.
     """
     listed = sorted(state.list(OPEN), key=lambda item: (item.generation, item.name))
-    for item in listed:
-        event_id = item.name.removeprefix(OPEN).removesuffix(".json")
-        bus.publish("watches", *encode(WatchDue(event_id=event_id)))
+    events = [item.name.removeprefix(OPEN).removesuffix(".json") for item in listed]
+    bus.publish_all("watches", [encode(WatchDue(event_id=event_id)) for event_id in events])
     say("sweep", watches=len(listed))
     return len(listed)

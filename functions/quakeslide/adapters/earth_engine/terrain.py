@@ -115,17 +115,19 @@ def hidden(seen: Slopes, composite: Composite) -> Any:
     is_layover = seen.alpha_range.gte(seen.theta)
     is_shadow = seen.alpha_range.lte(seen.theta.subtract(math.pi / 2))
     if composite.terrain.mask_buffer_m:
+        known = is_layover.mask()
         is_layover = widened(is_layover, composite)
-        is_shadow = widened(is_shadow, composite).And(is_layover.Not())
+        is_shadow = widened(is_shadow, composite).And(is_layover.Not()).updateMask(known)
     return is_layover.multiply(LAYOVER).add(is_shadow.multiply(SHADOW))
 
 
 def widened(mask: Any, composite: Composite) -> Any:
-    """Return a mask with every known pixel whose centre lies within the buffer of one of its own."""
+    """Return a mask with every pixel whose centre lies within the buffer of one of its own."""
     reach_px = composite.terrain.mask_buffer_m / composite.lattice.pixel
-    # whether the neighbourhood is a radius or a side is not documented: this one is large enough either way
+    # Not documented: whether masked pixels count as zero, and whether the neighbourhood is a radius or a side. Here they are made
+    # zero, and the neighbourhood is large enough either way.
     squared = mask.unmask(0, False).fastDistanceTransform(2 * math.ceil(reach_px) + 1)
-    return squared.lte(reach_px**2).unmask(0, False).updateMask(mask.mask())
+    return squared.lte(reach_px**2).unmask(0, False)
 
 
 def correction(seen: Slopes, composite: Composite) -> Any:
