@@ -488,6 +488,7 @@ MUTATIONS = (
         new="    return []",
         tests=("infra/tests/test_plan_guard.py::test_what_cannot_change_under_a_name_is_refused",),
     ),
+    Mutation(
         name="sweep hands out watches by name instead of oldest first",
         file=f"{LIBRARY}/usecases/sweep.py",
         old="key=lambda item: (item.generation, item.name)",

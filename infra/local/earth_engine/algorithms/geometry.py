@@ -73,8 +73,8 @@ def _bbox(west: float, south: float, east: float, north: float) -> Geometry:
 
 
 @algorithm("Feature")
-def _feature(geometry: Geometry | None, metadata: dict[str, Any]) -> Feature:
-    return Feature(geometry, metadata)
+def _feature(geometry: Geometry | None, metadata: dict[str, Any] | None) -> Feature:
+    return Feature(geometry, metadata or {})
 
 
 @algorithm("Image.geometry", "Element.geometry", "Feature.geometry")
