@@ -29,6 +29,7 @@ def train_all(
         gpus_per_run: share of a GPU that a run takes.
     """
     address = os.environ.get("RAY_ADDRESS")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster started here tells nobody of it
     paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     variables = {"PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "2"}
     here = {} if address else {"num_cpus": jobs * threads, "include_dashboard": False}
