@@ -504,4 +504,29 @@ MUTATIONS = (
             "tests/contract/test_terrain.py::test_layover_shadow_and_incidence_equal_the_reference_on_every_pixel[ascending-25]",
         ),
     ),
+    Mutation(
+        name="of two ids of one quake the younger is kept",
+        file=f"{LIBRARY}/usecases/settle_earthquake.py",
+        old="    kept, *others = sorted(found, key=age)\n",
+        new="    *others, kept = sorted(found, key=age)\n",
+        tests=(
+            "tests/unit/test_poll_identity.py::test_two_announced_quakes_that_turn_out_to_be_one_are_merged_into_the_older",
+        ),
+    ),
+    Mutation(
+        name="an older feed from a cache taken for a restored earthquake",
+        file=f"{LIBRARY}/usecases/settle_earthquake.py",
+        old="    return not entry.preferred_id and quake.updated <= entry.updated",
+        new="    return False",
+        tests=(
+            "tests/unit/test_poll_identity.py::test_deleted_quake_is_cancelled_once_and_announced_again_when_restored",
+        ),
+    ),
+    Mutation(
+        name="an older feed under a former preferred id taken for news",
+        file=f"{LIBRARY}/usecases/settle_earthquake.py",
+        old="    if newest < entry.updated:  #",
+        new="    if newest < entry.updated and quake.preferred_id == entry.preferred_id:  #",
+        tests=("tests/unit/test_poll_identity.py::test_older_feed_under_a_former_preferred_id_takes_nothing_back",),
+    ),
 )

@@ -89,6 +89,20 @@ def test_two_announced_quakes_that_turn_out_to_be_one_are_merged_into_the_older(
     assert world.state.objects["aliases/ak9.json"].data == b"us1"
 
 
+def test_older_feed_under_a_former_preferred_id_takes_nothing_back() -> None:
+    world = World()
+    older = quake(preferred_id="us1", ids=frozenset({"us1"}), magnitude=7.0)
+    newer = quake(preferred_id="ak9", ids=frozenset({"us1", "ak9"}), magnitude=7.5, updated=NOW + timedelta(minutes=2))
+    world.feed.details = {"us1": newer, "ak9": newer}
+    world.poll(older)
+    world.poll(newer)
+    world.poll(older)  # a cache serves the feed of before
+    assert [kind for kind, _ in world.heard] == ["announced", "revised"]
+    world.feed.details = {"ak9": Deleted(ids=frozenset({"ak9"})), "us1": older}
+    world.poll(older)  # the newer entry is gone indeed
+    assert [kind for kind, _ in world.heard] == ["announced", "revised", "revised"]
+
+
 def test_main_shock_and_aftershock_stay_two() -> None:
     main = quake()
     after = quake(preferred_id="us2", ids=frozenset({"us2"}), magnitude=6.2, time=main.time + timedelta(minutes=9))
@@ -149,6 +163,9 @@ def test_deleted_quake_is_cancelled_once_and_announced_again_when_restored() -> 
     for _ in range(3):
         world.poll()
     assert world.heard == [("announced", "us1"), ("cancelled", "us1")]
+    world.poll(quake())  # a cache serves the feed of before
+    assert len(world.heard) == 2
+    world.feed.details = {"us1": quake()}
     world.poll(quake())  # the very same entry, restored
     world.poll()
     assert world.heard[2:] == [("announced", "us1")]

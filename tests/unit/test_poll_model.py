@@ -1,46 +1,22 @@
-"""The poller against a simple reference model, over feeds of random updates, duplicates, reorderings, id changes, deletions and crashes.
-
-The model knows nothing of the code: it is told what the feed shows at each step and says which messages that must give. It holds one
-quake's last told facts and re-reads the rule of field notes: 0.2 in magnitude is material, under 6.0 takes back, deleted takes back.
-"""
+"""The poller against a simple reference, over feeds of random updates, duplicates, reorderings, id changes, merges, deletions and crashes;
+and two pollers at once, their steps interleaved in any order."""
 
 import contextlib
-import json
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quakeslide.domain.earthquake import Deleted
+from quakeslide.ports import Listed, Stored
 from quakeslide.usecases.announce_earthquakes import announce_earthquakes
 from tests.fakes import MemoryBus, MemoryStore
-from tests.fakes_feed import NOW, FakeFeed, quake
-
-SHOCKS = {"us1": 137.2, "us2": 116.0, "us3": 142.75}  # far apart: none is another's duplicate
-PLACES = {"us1": (137.2, 37.4), "us2": (116.4, -8.3), "us3": (142.75, -6.07)}
-
-
-@dataclass
-class Model:
-    """What subscribers must have heard of one shock."""
-
-    heard: list[str] = field(default_factory=list)
-    told: float | None = None
-
-    def show(self, magnitude: float | None) -> None:
-        """The feed shows a magnitude, or None where the quake was deleted."""
-        if magnitude is None or magnitude < 6.0:
-            if self.told is not None:
-                self.heard.append("cancelled")
-            self.told = None
-        elif self.told is None:
-            self.heard.append(f"announced {magnitude:g}")
-            self.told = magnitude
-        elif abs(magnitude - self.told) > 0.19999:
-            self.heard.append(f"revised {magnitude:g}")
-            self.told = magnitude
+from tests.fakes_feed import NOW, FakeFeed
+from tests.poll_reference import Story, heard_once, step
 
 
 class Crash(RuntimeError):
@@ -74,84 +50,148 @@ class MortalBus(MemoryBus):
             raise Crash("published")
 
 
-def heard_once(bus: MemoryBus) -> dict[str, list[str]]:
-    """Return what a subscriber that dedupes on the intent hears of each shock; a repeat must be the same bytes."""
-    seen: dict[str, bytes] = {}
-    heard: dict[str, list[str]] = {}
-    for _, data, attributes in bus.published:
-        if attributes["intent"] in seen:
-            assert seen[attributes["intent"]] == data
-            continue
-        seen[attributes["intent"]] = data
-        body = json.loads(data)
-        magnitude = f" {body['earthquake']['magnitude']:g}" if "earthquake" in body else ""
-        heard.setdefault(attributes["event_id"], []).append(attributes["kind"] + magnitude)
-    return heard
-
-
-@st.composite
-def step(draw: st.DrawFn) -> dict[str, object]:
-    return {
-        "shock": draw(st.sampled_from(sorted(SHOCKS))),
-        "magnitude": draw(st.sampled_from([None, 5.5, 5.9, 6.0, 6.1, 6.3, 6.9, 7.4])),
-        "alias": draw(st.booleans()),
-        "preferred": draw(st.booleans()),
-        "shuffled": draw(st.randoms(use_true_random=False)),
-        "twice": draw(st.booleans()),
-        "stale": draw(st.booleans()),
-        "crash": draw(st.none() | st.integers(1, 12)),
-        "bus_crash": draw(st.sampled_from([False, False, True])),
-    }
-
-
 @settings(max_examples=120, deadline=None)
-@given(st.lists(step(), min_size=1, max_size=12))
-def test_each_shock_is_told_exactly_once_per_material_revision(steps: list[dict[str, object]]) -> None:
-    state, bus, feed = Mortal(), MortalBus(), FakeFeed()
-    models = {name: Model() for name in SHOCKS}
-    standing: dict[str, object] = {}
-    ids: dict[str, set[str]] = {name: {name} for name in SHOCKS}
-    first: dict[str, str] = {}
-    now = NOW
-    for number, one in enumerate(steps):
-        name = str(one["shock"])
+@given(
+    st.lists(
+        st.tuples(step(), st.none() | st.integers(1, 12), st.sampled_from([False, False, True])),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_each_quake_is_told_exactly_once_per_material_revision(
+    steps: list[tuple[dict[str, Any], int | None, bool]],
+) -> None:
+    state, bus, story, now = Mortal(), MortalBus(), Story(), NOW
+    for one, crash, bus_crash in steps:
         now += timedelta(minutes=7)
-        older = dict(standing)
-        if one["magnitude"] is None:
-            standing.pop(name, None)
-            feed.details = {**feed.details, **dict.fromkeys(ids[name], Deleted(ids=frozenset(ids[name])))}
-        else:
-            if one["alias"]:
-                ids[name].add(f"at{name[2]}{number:03d}")
-            preferred = sorted(ids[name])[0 if one["preferred"] else -1]
-            lon, lat = PLACES[name]
-            facts = {"magnitude": one["magnitude"], "lon": lon, "lat": lat, "updated": now}
-            standing[name] = quake(preferred_id=preferred, ids=frozenset(ids[name]), **facts)
-            first.setdefault(name, preferred) if one["magnitude"] >= 6.0 else None  # type: ignore[operator]
-            feed.details = {**feed.details, **dict.fromkeys(ids[name], standing[name])}
-        models[name].show(one["magnitude"])  # type: ignore[arg-type]
-        shown = list(standing.values())
-        if (
-            one["stale"]
-            and name in older
-            and name in standing
-            and older[name].preferred_id == standing[name].preferred_id
-        ):  # type: ignore[attr-defined]
-            shown.append(older[name])  # a cache adds an older copy
-        if one["twice"]:
-            shown *= 2
-        one["shuffled"].shuffle(shown)  # type: ignore[attr-defined]
-        feed.entries = shown  # type: ignore[assignment]
-        state.lives, bus.dies = one["crash"], bool(one["bus_crash"])  # type: ignore[assignment]
+        story.go_on(one, now)
+        state.lives, bus.dies = crash, bus_crash
         for again in range(2):
             with contextlib.suppress(Crash):
-                announce_earthquakes(feed, state=state, bus=bus, now=now + timedelta(seconds=again))
+                announce_earthquakes(story.feed, state=state, bus=bus, now=now + timedelta(seconds=again))
         state.lives, bus.dies = None, False
         for _ in range(2):  # the next minutes' polls; an intent left pending is acted on again after two minutes
             now += timedelta(minutes=3)
-            announce_earthquakes(feed, state=state, bus=bus, now=now)
-    heard = {first[name]: model.heard for name, model in models.items() if model.heard}
-    assert heard_once(bus) == heard
+            announce_earthquakes(story.feed, state=state, bus=bus, now=now)
+    assert heard_once(bus) == story.expected()
     published = len(bus.published)
-    announce_earthquakes(feed, state=state, bus=bus, now=now + timedelta(minutes=1))
+    announce_earthquakes(story.feed, state=state, bus=bus, now=now + timedelta(minutes=1))
     assert len(bus.published) == published
+
+
+@dataclass
+class Turns:
+    """Lets two threads do their next step in a given order; where one has ended, or the order has, the other goes on alone."""
+
+    order: list[int]
+    dies: dict[int, int]
+    running: set[int] = field(default_factory=lambda: {0, 1})
+    condition: threading.Condition = field(default_factory=threading.Condition)
+    taken: int = 0
+
+    @contextlib.contextmanager
+    def turn(self, who: int) -> Iterator[None]:
+        """Hold the only turn while a step is done; the process may die after it."""
+        with self.condition:
+            self.condition.wait_for(lambda: not self.order or self.running == {who} or self.order[0] == who, timeout=20)
+            if self.order and self.order[0] == who:
+                self.order.pop(0)
+            self.taken += 1
+            yield
+            self.condition.notify_all()
+            if who in self.dies:
+                self.dies[who] -= 1
+                if self.dies[who] == 0:
+                    raise Crash(who)
+
+    def end(self, who: int) -> None:
+        with self.condition:
+            self.running.discard(who)
+            self.condition.notify_all()
+
+
+@dataclass
+class InTurn:
+    """One poller's view of bucket and topic: every operation waits for its turn."""
+
+    state: MemoryStore
+    bus: MemoryBus
+    turns: Turns
+    who: int
+
+    def read(self, name: str) -> Stored | None:
+        with self.turns.turn(self.who):
+            return self.state.read(name)
+
+    def create(self, name: str, data: bytes, content_type: str) -> bool:
+        with self.turns.turn(self.who):
+            return self.state.create(name, data, content_type)
+
+    def replace(self, name: str, data: bytes, content_type: str, generation: int) -> bool:
+        with self.turns.turn(self.who):
+            return self.state.replace(name, data, content_type, generation)
+
+    def delete(self, name: str, generation: int | None = None) -> None:
+        with self.turns.turn(self.who):
+            self.state.delete(name, generation)
+
+    def list(self, prefix: str) -> Iterator[Listed]:
+        with self.turns.turn(self.who):
+            return iter(list(self.state.list(prefix)))
+
+    def open(self, name: str, generation: int) -> object:
+        return self.state.open(name, generation)
+
+    def publish(self, topic: str, data: bytes, attributes: Mapping[str, str]) -> None:
+        with self.turns.turn(self.who):
+            self.bus.publish(topic, data, attributes)
+
+
+def both_poll(feeds: list[FakeFeed], turns: Turns, state: MemoryStore, bus: MemoryBus, now: datetime) -> None:
+    """Run two pollers at once; anything but a crash that was wished for fails the test."""
+
+    def poll(who: int) -> None:
+        own = InTurn(state, bus, turns, who)
+        try:
+            with contextlib.suppress(Crash):
+                announce_earthquakes(feeds[who], state=own, bus=own, now=now)  # type: ignore[arg-type]
+        finally:
+            turns.end(who)
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(poll, who) for who in (0, 1)]:
+            done.result()
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            step(),
+            st.lists(st.integers(0, 1), max_size=60),
+            st.dictionaries(st.integers(0, 1), st.integers(1, 25), max_size=1),
+            st.booleans(),
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_two_pollers_at_once_tell_each_revision_once_whatever_the_order_of_their_steps(
+    steps: list[tuple[dict[str, Any], list[int], dict[int, int], bool]],
+) -> None:
+    state, bus, story, now = MemoryStore(), MemoryBus(), Story(), NOW
+    has_crashed = False
+    for one, order, dies, is_behind in steps:
+        now += timedelta(minutes=7)
+        shown = story.feed.entries
+        story.go_on(one, now)
+        behind = FakeFeed(entries=shown, details=story.feed.details)  # its feed comes from an older cache
+        has_crashed |= bool(dies)
+        both_poll([behind if is_behind else story.feed, story.feed], Turns(list(order), dict(dies)), state, bus, now)
+        for _ in range(3):
+            now += timedelta(minutes=3)
+            announce_earthquakes(story.feed, state=state, bus=bus, now=now)
+    assert heard_once(bus) == story.expected()
+    if not has_crashed:
+        intents = [attributes["intent"] for _, _, attributes in bus.published]
+        assert len(intents) == len(set(intents))

@@ -164,7 +164,9 @@ def _visit(group: Group, visited: set[str], register: Register, feed: Feed, rule
     try:
         event_id = merge(group.known, register) if group.known else best(group.entries, "").preferred_id
         visited |= {event_id, *group.known}
-        settle(best(group.entries, event_id), event_id, frozenset(group.ids), register=register, feed=feed, rule=rule)
+        newest = max(entry.updated for entry in group.entries)
+        quake, ids = best(group.entries, event_id), frozenset(group.ids)
+        settle(quake, event_id, ids, newest=newest, register=register, feed=feed, rule=rule)
     except NOT_NOW as error:
         return _defer(error, ids=sorted(group.ids))
     return 0
@@ -196,7 +198,7 @@ def _miss(since: datetime, visited: set[str], deleted: set[str], register: Regis
             if isinstance(found, Deleted):
                 take_back(event_id, register)
             elif found is not None:
-                settle(found, event_id, found.ids, register=register, feed=feed, rule=rule)
+                settle(found, event_id, found.ids, newest=found.updated, register=register, feed=feed, rule=rule)
         except NOT_NOW as error:
             deferred += _defer(error, event_id=event_id)
     return deferred

@@ -50,11 +50,28 @@ class Feed(Protocol):
 
 
 def settle(
-    quake: Earthquake, event_id: str, ids: frozenset[str], *, register: Register, feed: Feed, rule: Rule
+    quake: Earthquake,
+    event_id: str,
+    ids: frozenset[str],
+    *,
+    newest: datetime,
+    register: Register,
+    feed: Feed,
+    rule: Rule,
 ) -> None:
     """Weigh an earthquake anew if the feed says anything new of it, and tell what is material.
 
+    Args:
+        quake: the entry that speaks for it.
+        event_id: canonical id.
+        ids: of all its entries.
+        newest: when any of its entries last changed.
+        register: the ledger.
+        feed: asked for details.
+        rule: which earthquakes are taken.
+
     Raises:
+        FeedUnavailable: whether an older copy is a cache's or the truth cannot be asked now.
         LostRace: another poller changed its entry meanwhile.
     """
     entry = register.entry(event_id)
@@ -62,7 +79,9 @@ def settle(
         if not register.deliver(entry):
             return
         entry = register.entry(event_id)
-    if entry and not _is_news(quake, ids, entry, rule):
+    if entry and not _is_news(quake, ids, newest, entry, rule=rule, feed=feed):
+        return
+    if entry and _is_copy_of_deleted(quake, entry) and not isinstance(feed.look(quake.preferred_id), Earthquake):
         return
     detail, is_settled = _detail(quake, feed, rule)
     grid = detail.shaking
@@ -100,11 +119,21 @@ def settle(
         _announce(weighed, entry, quake, area, register)
 
 
-def _is_news(quake: Earthquake, ids: frozenset[str], entry: LedgerEntry, rule: Rule) -> bool:
-    if entry.preferred_id != quake.preferred_id or entry.rule != rule.name:
+def _is_copy_of_deleted(quake: Earthquake, entry: LedgerEntry) -> bool:
+    """Say whether an entry that was deleted stands in the feed as it was before: restored, or a cache serves an older feed."""
+    return not entry.preferred_id and quake.updated <= entry.updated
+
+
+def _is_news(
+    quake: Earthquake, ids: frozenset[str], newest: datetime, entry: LedgerEntry, *, rule: Rule, feed: Feed
+) -> bool:
+    if entry.rule != rule.name or not entry.preferred_id:
         return True
-    if quake.updated < entry.updated:
-        return False  # a cache still serves an older copy
+    if newest < entry.updated:  # a cache still serves an older feed, or the newer entry is gone
+        standing = quake if quake.preferred_id == entry.preferred_id else feed.look(entry.preferred_id)
+        return not (isinstance(standing, Earthquake) and (standing is quake or standing.updated >= entry.updated))
+    if entry.preferred_id != quake.preferred_id:
+        return True
     return quake.updated > entry.updated or not entry.is_settled or not ids <= set(entry.ids)
 
 
