@@ -57,7 +57,11 @@ class ObjectStore(Protocol):
         ...
 
     def open(self, name: str, generation: int) -> BinaryIO:
-        """Open one generation of an object for random reading, without copying it whole."""
+        """Open one generation of an object for random reading, without copying it whole.
+
+        Nothing is asked before the first read, so a missing object or a silent store shows there, as the store's own exception; the
+        reader of composites turns each into StoreUnavailable.
+        """
         ...
 
 
