@@ -24,7 +24,13 @@ from infra.plan_guard import losses
 from infra.preflight import check, state_bucket
 
 ROOT = Path(__file__).resolve().parents[1]
-IMAGE_PARTS = ("serving/Dockerfile", "serving/models.config", "serving/monitoring.config", "build/models")
+IMAGE_PARTS = (
+    "serving/Dockerfile",
+    "serving/fetch_served.py",
+    "serving/models.config",
+    "serving/monitoring.config",
+    "build/models",
+)
 REPOSITORY_ADDRESS = "module.quakeslide.google_artifact_registry_repository.images"
 NO_DIGEST = "0" * 64
 BACKLOG_METRIC = "pubsub.googleapis.com/subscription/num_undelivered_messages"

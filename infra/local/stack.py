@@ -132,9 +132,11 @@ class Stack:
             entries = [
                 f'config {{ name: "{path.name}" base_path: "{path}" model_platform: "tensorflow" }}'
                 for path in sorted(self.models.iterdir())
+                if path.is_dir()
             ]
             config.write_text("model_config_list {\n" + "\n".join(entries) + "\n}\n", encoding="utf-8")
             command = [genuine, f"--port={port}", f"--model_config_file={config}"]
+            command.append("--enable_serialization_as_tensor_content=true")  # as serving/Dockerfile has it
             child = self.children["model_server"] = Child("model_server", command, {}, ROOT, log)
             self.model_server = f"127.0.0.1:{port}"
             return lambda: child.wait_for_port(port)

@@ -57,6 +57,14 @@ log = logging.getLogger("serving.local_server")
     help="content: as TensorFlow Serving with --enable_serialization_as_tensor_content; values: as without it.",
 )
 @click.option(
+    "--allow-labels-of-unserved-versions",
+    "--allow_version_labels_for_unavailable_models",
+    type=bool,
+    default=False,
+    show_default=True,
+    help="Whether a config may label a version that is not there; a call that names the label is NOT_FOUND then.",
+)
+@click.option(
     "--poll-seconds",
     "--file_system_poll_wait_seconds",
     type=float,
@@ -74,6 +82,7 @@ def main(
     threads: int,
     max_message_bytes: int,
     tensors_as: str,
+    allow_labels_of_unserved_versions: bool,
     poll_seconds: float,
 ) -> None:
     """Serve SavedModels with TensorFlow Serving's gRPC and REST API."""
@@ -83,7 +92,9 @@ def main(
         signal.signal(number, lambda *_: stop.set())
     faults = Faults()
     try:
-        repository = ModelRepository(models, models_config, parallelism)
+        repository = ModelRepository(
+            models, models_config, parallelism, may_label_unserved=allow_labels_of_unserved_versions
+        )
         repository.refresh()
     except ValueError as error:
         raise click.ClickException(str(error)) from error

@@ -80,19 +80,23 @@ def every_model_in(models: Path) -> dict[str, ModelSource]:
 class ModelRepository:
     """The loaded versions; safe to ask from many threads while `refresh` runs in one."""
 
-    def __init__(self, models: Path | None, config: Path | None, parallelism: int) -> None:
+    def __init__(
+        self, models: Path | None, config: Path | None, parallelism: int, *, may_label_unserved: bool = False
+    ) -> None:
         """Remember where to look; nothing is loaded before `refresh`.
 
         Args:
             models: folder of model folders.
             config: a ModelServerConfig; without it every model in `models` is served, in all versions.
             parallelism: threads of each session, 0 for one per core.
+            may_label_unserved: whether a config may label a version that is not served.
         """
         if models is None and config is None:
             raise ValueError("neither a folder of models nor a config was given")
         self._models = models
         self._config = config
         self._parallelism = parallelism
+        self._may_label_unserved = may_label_unserved
         self._lock = threading.Lock()
         self._loaded: dict[str, dict[int, Servable]] = {}
         self._labels: dict[str, Mapping[str, int]] = {}
@@ -116,7 +120,7 @@ class ModelRepository:
             with self._lock:
                 self._loaded[name] = {**kept, **{v: s for v, s in fresh.items() if s is not None}}
             for label, version in source.labels.items():
-                if version not in self._loaded[name]:
+                if version not in self._loaded[name] and not self._may_label_unserved:
                     raise ValueError(f"label {label!r} of model {name}: version {version} is not served")
             self._labels[name] = source.labels
         with self._lock:

@@ -198,8 +198,15 @@ def test_config_of_the_image_serves_from_a_local_folder_and_sigterm_ends_cleanly
     for version in (1, 2, 3):  # the config asks for the two newest
         shutil.copytree(exported / "models" / "first" / "1", tmp_path / "vv_vh_ascending_60_12" / str(version))
     shutil.copytree(exported / "models" / "second" / "7", tmp_path / "not_in_the_config" / "7")
-    with local_server("--models", tmp_path, "--model_config_file", ROOT / "serving/models.config") as running:
+    options = ["--model_config_file", ROOT / "serving/models.config"]
+    options += ["--allow_version_labels_for_unavailable_models=true"]  # `stable` is version 1
+    with local_server("--models", tmp_path, *options) as running:
         assert state(running)["models"] == {"vv_vh_ascending_60_12": [3, 2]}
+        stale = Client(running.port)
+        with pytest.raises(grpc.RpcError) as error:
+            stale.predict("vv_vh_ascending_60_12", {}, signature="tile", version_label="stable")
+        assert error.value.code() == grpc.StatusCode.NOT_FOUND
+        stale.channel.close()
         running.process.send_signal(signal.SIGTERM)
         assert running.process.wait(10) == 0
 
