@@ -1,6 +1,7 @@
 """Plays a recorded earthquake through the real system: zips, local services, real clients, simulated or real radar in."""
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -232,10 +233,21 @@ def results_of(stack: Stack, event_id: str, prefix: str = "") -> dict[str, bytes
 
 
 def anonymous(stack: Stack, event_id: str) -> dict[str, bytes]:
-    """Return an event's products with its id taken out, to be held against another event's; the picture has it drawn in."""
+    """Return an event's products with its id taken out, and the runs' that follow from it, to be held against another event's.
+
+    Pictures and pages have them drawn in, and are left out.
+    """
+    products = results_of(stack, event_id)
+    runs = {run for name in products for run in re.findall(r"/([0-9a-f]{12})-(?:provisional|final)", name)}
+
+    def without(text: bytes) -> bytes:
+        for run in runs:
+            text = text.replace(run.encode(), b"RUN")
+        return text.replace(event_id.encode(), b"EVENT")
+
     return {
-        name.replace(event_id, "EVENT"): data.replace(event_id.encode(), b"EVENT")
-        for name, data in results_of(stack, event_id).items()
+        without(name.encode()).decode(): without(data)
+        for name, data in products.items()
         if not name.endswith((".png", ".html"))
     }
 

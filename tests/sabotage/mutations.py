@@ -493,7 +493,7 @@ MUTATIONS = (
         file=f"{LIBRARY}/usecases/sweep.py",
         old="key=lambda item: (item.generation, item.name)",
         new="key=lambda item: item.name",
-        tests=("tests/unit/test_sweep.py::test_every_open_watch_gets_a_message_the_longest_unseen_first",),
+        tests=("tests/unit/test_exports.py::test_five_hundred_watches_are_handed_out_oldest_first",),
     ),
     Mutation(
         name="buffer of layover lets shadow be counted twice",
