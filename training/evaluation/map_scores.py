@@ -14,6 +14,7 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.features import shapes
+from rich.console import Console
 from rich.progress import track
 from shapely.geometry.base import BaseGeometry
 
@@ -163,7 +164,7 @@ def detections_command(
             channels = [BANDS.index(band) for band in card["bands"]]
             maps = (
                 Map(name=m.name, image=m.image[..., channels], transform=m.transform, landslides=m.landslides)
-                for m in track(places, total=seeds, description="scenes")
+                for m in track(places, total=seeds, description="scenes", console=Console(stderr=True))
             )
         scores = score_maps(folder, maps, threshold)
     except (UnusableModel, UnusableMap) as error:

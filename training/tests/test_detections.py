@@ -113,3 +113,10 @@ def test_composite_and_inventory_from_disk(tmp_path, model):
     assert (found["landslides"], found["landslide_m2"]) == (1, pytest.approx(160_000, rel=0.01))
     assert found["boxes"] == 2
     assert CliRunner().invoke(detections_command, [str(model)]).exit_code == 2
+
+
+def test_simulated_event_prints_nothing_but_json(model):
+    arguments = [str(model), "--event", "practice", "--seeds", "1", "--scene-px", "192"]
+    result = CliRunner().invoke(detections_command, arguments)
+    assert result.exit_code == 0, result.output
+    assert list(json.loads(result.stdout)["maps"]) == ["practice/0"]
