@@ -59,4 +59,5 @@ def detector(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 def suppression(row: Mapping[str, Any]) -> str:
     """Return one line."""
-    return f"non-maximum suppression: {row['candidates']} candidates in {row['seconds']:.2f} s, {row['kept']} kept"
+    taken = f"{row['seconds']['wall']:.2f} s ({row['seconds']['cpu']:.2f} s of CPU)"
+    return f"non-maximum suppression: {row['candidates']} candidates in {taken}, {row['kept']} kept"
