@@ -24,6 +24,7 @@ from google.cloud import storage
 from rasterio.io import MemoryFile
 
 from tests.contract.earth_engine_service import CRS, PROJECT, EarthEngineService, wait_for, write_image
+from tests.contract.replayed_clock import turn
 from tests.contract.storage_service import StorageService, client_of
 
 BUCKET = "quakeslide-local-composites"
@@ -238,15 +239,15 @@ def test_image_info_is_that_of_the_real_service(world: World) -> None:
 
 
 def test_an_image_exists_only_once_it_is_ingested(world: World) -> None:
-    world.clock.write_text("2024-01-13T11:59:59+00:00")
+    turn(world.clock, datetime.fromisoformat("2024-01-13T11:59:59+00:00"))
     try:
         assert indices_of(ee.ImageCollection(COLLECTION)) == ["A1", "A2", "D1", "FAR", "V1"]
         with pytest.raises(ee.EEException, match="A3' not found"):
             ee.Image(f"{COLLECTION}/A3").getInfo()
-        world.clock.write_text("2024-01-13T12:00:00+00:00")
+        turn(world.clock, datetime.fromisoformat("2024-01-13T12:00:00+00:00"))
         assert "A3" in indices_of(ee.ImageCollection(COLLECTION))
     finally:
-        world.clock.write_text("2024-02-01T00:00:00+00:00")
+        turn(world.clock, datetime.fromisoformat("2024-02-01T00:00:00+00:00"))
 
 
 def test_a_catalogue_collection_without_images_is_empty_and_an_unknown_one_is_refused(world: World) -> None:

@@ -26,6 +26,7 @@ from quakeslide.usecases.export_message import handle_export_message
 from quakeslide.usecases.exporting import Exporting
 from quakeslide.usecases.keep_watch import find_watch
 from tests.contract.earth_engine_service import PROJECT, EarthEngineService, wait_for
+from tests.contract.replayed_clock import turn
 from tests.contract.storage_service import StorageService, client_of
 from tests.contract.test_exporter import BUCKET, CORNER, SHAPE, T0, composite, ground_at, scene
 from tests.fakes import MemoryBus, MemoryStore
@@ -64,7 +65,7 @@ class Chain:
         self, message: Message, at: datetime, message_id: str, exporter: type[EarthEngineExporter] = EarthEngineExporter
     ) -> None:
         """Deliver a message; Earth Engine's archive is as old as the message is."""
-        self.clock.write_text(at.isoformat())
+        turn(self.clock, at)
         using = Exporting(
             state=self.state,
             composites=GcsStore(BUCKET),

@@ -22,6 +22,7 @@ from quakeslide.domain.sentinel1 import OrbitPass, Polarisation, Stage, Track
 from quakeslide.errors import EarthEngineUnavailable, ExportFailed
 from quakeslide.ports import ExportState
 from tests.contract.earth_engine_service import PROJECT, EarthEngineService, wait_for, write_image
+from tests.contract.replayed_clock import turn
 from tests.contract.storage_service import StorageService, client_of
 
 CRS = "EPSG:32653"
@@ -420,7 +421,7 @@ def test_archive_lists_what_is_ingested_in_the_half_open_time(engine: Engine) ->
     newest = put("S1_newest", NOW - timedelta(days=2), corner=(CORNER[0] + 90000, CORNER[1]))
     assert newest
     assert EarthEngineScenes().watermark(NOW) == NOW - timedelta(days=2)
-    engine.clock.write_text((NOW + timedelta(days=1)).isoformat())
+    turn(engine.clock, NOW + timedelta(days=1))
     assert [s.scene_id for s in EarthEngineScenes().scenes(area, start, end)] == [first, late]
     assert EarthEngineScenes().watermark(NOW + timedelta(days=90)) == NOW + timedelta(
         days=60

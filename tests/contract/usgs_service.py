@@ -14,6 +14,8 @@ from typing import Any
 
 import requests
 
+from tests.contract.replayed_clock import turn
+
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data" / "usgs"
 
@@ -35,7 +37,7 @@ class UsgsService:
         return f"{self.url}/earthquakes/feed/v1.0/summary/4.5_week.geojson"
 
     def go_to(self, instant: datetime) -> None:
-        self.clock.write_text(instant.isoformat())
+        turn(self.clock, instant)
 
     def set_faults(self, *faults: dict[str, Any]) -> None:
         reply = requests.post(f"{self.url}/_local/faults", json=list(faults), timeout=10)
