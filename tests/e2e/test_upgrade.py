@@ -27,7 +27,8 @@ from tests.e2e.story import (
     waiting,
 )
 
-UNDER_WAY = Path(__file__).parents[1] / "data" / "previous" / "documents" / "under_way"
+PREVIOUS = Path(__file__).parents[1] / "data" / "previous"
+UNDER_WAY, PRODUCTS = PREVIOUS / "documents" / "under_way", PREVIOUS / "products"
 RELEASED = 5  # days after the earthquake
 # The descending pass comes at 8.6 days and is ingested within 30 h, the stage ends at 12 and is frozen at 26.
 BEFORE, AFTER = (4.5, RELEASED), (6, 9, 10, 10.5, 11, 12.5, 13.5, 14, 14.5, 27, 27.5)
@@ -40,12 +41,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with stack_for(folder, archive_for(folder, TINY_AREA)) as running:
         announce(running, TINY_AREA)
         look_at(running, BEFORE)
-        for bucket, prefix in (("state", ""), ("composites", "manifests/"), ("results", "latest/")):
+        for bucket, prefix in (("state", ""), ("composites", "manifests/"), ("results", "")):
             for blob in list(running.bucket(bucket).list_blobs(prefix=prefix)):
                 blob.delete()
-        for path in sorted(UNDER_WAY.rglob("*")):
-            if path.is_file():
-                bucket, _, name = path.relative_to(UNDER_WAY).as_posix().partition("/")
+        for frozen in (UNDER_WAY, PRODUCTS):
+            for path in sorted(path for path in frozen.rglob("*") if path.is_file()):
+                bucket, _, name = path.relative_to(frozen).as_posix().partition("/")
                 running.bucket(bucket).blob(name).upload_from_filename(str(path))
         look_at(running, AFTER)
         yield running
@@ -67,7 +68,7 @@ def test_both_tracks_come_to_their_final_map(stack: Stack) -> None:
     assert waiting(stack) == 0
 
 
-def test_what_was_exported_and_scored_before_is_not_done_again(stack: Stack) -> None:
+def test_what_was_exported_before_is_not_exported_again_and_its_cells_stay(stack: Stack) -> None:
     (data,) = contents(stack, "state", f"watches/closed/{NOTO}").values()
     orders = [order for item in read_watch(data).track_stages for order in item.orders]
     assert orders
