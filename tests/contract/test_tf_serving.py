@@ -307,8 +307,8 @@ def block(message, _):
 class Gauge:
     """Answers blocks after a moment and counts how many are asked for at once; refuses the first few."""
 
-    def __init__(self, refusals):
-        self.lock, self.refusals, self.now, self.seen = threading.Lock(), refusals, 0, []
+    def __init__(self, refusals, pause=0.05):
+        self.lock, self.refusals, self.pause, self.now, self.seen = threading.Lock(), refusals, pause, 0, []
 
     def __call__(self, message, context):
         with self.lock:
@@ -316,7 +316,7 @@ class Gauge:
             self.seen.append(self.now)
             refuse_it, self.refusals = self.refusals > 0, self.refusals - 1
         try:
-            time.sleep(0.05)
+            time.sleep(self.pause)
             if refuse_it:
                 context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "scripted")
             return block(message, context)
@@ -352,11 +352,11 @@ def test_the_next_call_goes_out_with_the_first_answer_not_after_a_round():
 
 
 def test_after_a_refusal_calls_go_one_by_one():
-    gauge = Gauge(4)  # all that were under way
+    gauge = Gauge(4, pause=0.6)  # all that were under way; longer than the first pause before a retry
     with scripted(predict=[gauge]) as (model, _):
         assert (model.score(*MANY, name="m", version=1).scores == 1).all()
-    assert gauge.seen[4:6] == [1, 1]
-    assert max(gauge.seen[6:]) > 1
+    assert gauge.seen[4:7] == [1, 1, 1]
+    assert max(gauge.seen[7:]) > 1
 
 
 def test_error_of_one_block_ends_the_others():
