@@ -17,12 +17,11 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.windows import Window
-from rich.progress import Progress
 
-from training.dataset import PATCHES
 from training.patches.labels import PATCH_PX, cut, fractions, label_patches
 from training.patches.store import BANDS, OrbitPass, PatchWriter, UnusableDataset, rows_of
 from training.sources.configuration import EVENT_NAME, WINDOWS, beside, read_configuration
+from training.sources.configured_set import configuration_option, make_set, out_option
 from training.sources.event_list import paper_events
 from training.sources.inventory import Inventory
 from training.sources.raster_checks import band_numbers, one_crs
@@ -200,17 +199,8 @@ Example:
 
 
 @click.command("cut", help=HELP)
-@click.option("--config", "configuration", type=click.Path(path_type=Path), required=True)
-@click.option("--out", type=click.Path(path_type=Path), help=f"Folder of the set; {PATCHES}/PRE-POST where not given.")
+@configuration_option
+@out_option
 def cut_command(configuration: Path, out: Path | None) -> None:
     """Cut composites into patches."""
-    try:
-        wanted = read_configuration(configuration, SCHEMA)
-        folder = out or PATCHES / f"{wanted['pre_days']}-{wanted['post_days']}"
-        with Progress() as progress:
-            task = progress.add_task("cutting", total=None)
-            for name in build(configuration, folder):
-                progress.update(task, description=name)
-    except UnusableDataset as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(str(folder))
+    make_set(build, configuration, out, schema=SCHEMA, doing="cutting")

@@ -14,12 +14,11 @@ import click
 import h5py
 import numpy as np
 from numpy.typing import NDArray
-from rich.progress import Progress
 
-from training.dataset import PATCHES
 from training.patches.labels import PATCH_PX, Label, label_patches
 from training.patches.store import BANDS, OrbitPass, PatchWriter, UnusableDataset, rows_of
 from training.sources.configuration import EVENT_NAME, WINDOWS, beside, read_configuration
+from training.sources.configured_set import configuration_option, make_set, out_option
 
 PIECE = 512
 LEAST_DB, MOST_DB = -60.0, 30.0
@@ -225,17 +224,8 @@ Example:
 
 
 @click.command("arrays", help=HELP)
-@click.option("--config", "configuration", type=click.Path(path_type=Path), required=True)
-@click.option("--out", type=click.Path(path_type=Path), help=f"Folder of the set; {PATCHES}/PRE-POST where not given.")
+@configuration_option
+@out_option
 def arrays_command(configuration: Path, out: Path | None) -> None:
     """Bring ready patches into a patch set."""
-    try:
-        wanted = read_configuration(configuration, SCHEMA)
-        folder = out or PATCHES / f"{wanted['pre_days']}-{wanted['post_days']}"
-        with Progress() as progress:
-            task = progress.add_task("reading", total=None)
-            for name in build(configuration, folder):
-                progress.update(task, description=name)
-    except UnusableDataset as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(str(folder))
+    make_set(build, configuration, out, schema=SCHEMA, doing="reading")
