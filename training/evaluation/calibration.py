@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
+from scipy import optimize, special
 
 PRIOR_SHIFT = "elsewhere add logit(local prevalence) - logit(prevalence) to the calibrated logit"
 
@@ -25,7 +25,7 @@ class Calibration:
 
     def probability(self, score: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the probability of each score."""
-        return 1 / (1 + np.exp(-(self.a * logit(score) + self.b)))
+        return special.expit(self.a * logit(score) + self.b)  # type: ignore[no-any-return]
 
     def for_prevalence(self, prevalence: float) -> "Calibration":
         """Return the calibration for a place where another share of the patches are landslides.

@@ -11,11 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from training.experiments import Experiment
+
 CONFIG = "config.json"
 METRICS = "metrics.json"
 
 At = Literal["published", "half", "validation"]
 _KEYS: dict[At, str | None] = {"published": None, "half": "at_half", "validation": "at_validation_threshold"}
+
+
+class UnreadableRun(ValueError):
+    """Files of a finished training that this release cannot read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,18 +31,25 @@ class Run:
     Attributes:
         folder: where it lies.
         experiment: its values, as `config.json` says.
+        dataset: identity of its patches, as `config.json` says.
         evaluation: as `metrics.json` says.
     """
 
     folder: Path
-    experiment: dict[str, Any]
+    experiment: Experiment
+    dataset: str
     evaluation: dict[str, Any]
 
     @property
     def key(self) -> tuple[str, str, str, str]:
         """Polarisation, pass, stack, network: the row of a table it belongs to."""
         e = self.experiment
-        return e["polarisation"], e["orbit_pass"], f"{e['pre_days']}-{e['post_days']}", e["network"]
+        return e.polarisation, e.orbit_pass, f"{e.pre_days}-{e.post_days}", e.network
+
+    @property
+    def scored_parts(self) -> list[str]:
+        """The test part and the unseen events."""
+        return [part for part in self.evaluation if part == "test" or part.startswith("unseen_")]
 
     @property
     def data(self) -> str:
@@ -51,16 +64,31 @@ class Run:
 
 
 def read_runs(folders: Iterable[Path]) -> list[Run]:
-    """Return all finished trainings at or below some folders, in the order of their names; unfinished ones are passed over."""
+    """Return all finished trainings at or below some folders, in the order of their names; unfinished ones are passed over.
+
+    Raises:
+        UnreadableRun: a file of a finished training is no JSON, or lacks what this release writes.
+    """
     found = {file.parent for folder in folders for file in folder.rglob(METRICS) if (file.parent / CONFIG).exists()}
-    return [
-        Run(
+    return [_read(folder) for folder in sorted(found)]
+
+
+def _read(folder: Path) -> Run:
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        evaluation = json.loads((folder / METRICS).read_text(encoding="utf-8"))["evaluation"]
+        values = config["experiment"]
+        _ = evaluation["test"]["average_precision"], evaluation["test"]["at_half"]
+        return Run(
             folder=folder,
-            experiment=json.loads((folder / CONFIG).read_text(encoding="utf-8"))["experiment"],
-            evaluation=json.loads((folder / METRICS).read_text(encoding="utf-8"))["evaluation"],
+            experiment=Experiment(**{**values, "events": tuple(values["events"])}),
+            dataset=config["dataset"],
+            evaluation=evaluation,
         )
-        for folder in sorted(found)
-    ]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnreadableRun(
+            f"{folder}: {CONFIG} or {METRICS} is not of this release ({error!r}); train it again"
+        ) from error
 
 
 def best_on_validation(runs: Sequence[Run], at: At) -> Run:

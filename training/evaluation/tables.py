@@ -4,8 +4,7 @@ Where no run exists a cell stays empty. Ours are what `data` says they are: numb
 that the same procedure was followed, not that the same was measured.
 """
 
-import csv
-import io
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import get_args
@@ -13,11 +12,12 @@ from typing import get_args
 import click
 
 from training.evaluation.figure_2 import draw_figure_2
+from training.evaluation.lines import Line, as_csv, as_markdown
 from training.evaluation.published import Published, read_published
-from training.evaluation.runs import At, Run, best_on_validation, median_and_spread, read_runs
+from training.evaluation.runs import At, Run, UnreadableRun, best_on_validation, median_and_spread, read_runs
 from training.evaluation.scores import MEASURES
+from training.evaluation.seeds import SEEDS_NOTE, seeds_table
 
-Line = dict[str, str]
 PERCENT = {"accuracy": "Accuracy (%)", "precision": "Precision (%)", "recall": "Recall (%)", "f1": "F1 (%)"}
 SHARE = {"accuracy": "Accuracy", "precision": "Precision", "recall": "Recall", "f1": "F1"}
 
@@ -58,7 +58,8 @@ def table_4(runs: Sequence[Run], at: At) -> list[Line]:
         lines.append(head | {"Source": "paper"} | values | {PERCENT[m]: row.cell(m) for m in MEASURES} | _suspect(row))
         own = of_row(row, runs)
         values = {
-            title: str(best_on_validation(own, at).experiment[key]) if own else "" for key, title in names.items()
+            title: str(getattr(best_on_validation(own, at).experiment, key)) if own else ""
+            for key, title in names.items()
         }
         scores = {PERCENT[m]: _chosen(own, m, at) for m in MEASURES}
         lines.append(head | {"Source": "ours, best on validation"} | values | scores | _remark(own))
@@ -114,37 +115,27 @@ def _remark(runs: Sequence[Run]) -> Line:
     return {"Remark": ", ".join(sorted({run.data for run in runs}))}
 
 
-def as_markdown(lines: Sequence[Line]) -> str:
-    """Return lines as a table in Markdown."""
-    head = list(lines[0])
-    rows = [head, ["---"] * len(head), *([line[name] for name in head] for line in lines)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
-
-
-def as_csv(lines: Sequence[Line]) -> str:
-    """Return lines as CSV."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return text.getvalue()
-
-
 TABLES: dict[str, Callable[[Sequence[Run], At], list[Line]]] = {
     "4": table_4,
     "5": table_5,
     **{name: lambda runs, at, name=name: grid_table(name, runs, at) for name in ("A1", "A2", "A3")},  # type: ignore[misc]
+    "seeds": seeds_table,
 }
+
+NOTES = {"seeds": SEEDS_NOTE}
+"""What a file says below its table."""
 
 TABLE_HELP = """Print a table of the paper with our runs beside it; cells without a run stay empty.
 
-4, 5, A1, A2, A3, or figure2 (needs --out FILE.png). The paper's median and standard deviation over 24 trainings stand beside ours, and
-beside the one that the validation part chooses.
+4, 5, A1, A2, A3, or figure2 (needs --out FILE.png): the paper's median and standard deviation over 24 trainings stand beside ours, and
+beside the one that the validation part chooses. Or seeds: smallest, median and greatest score of trainings that differ in the seed
+alone, with the baseline on the same patches.
 
 \b
-Example:
+Examples:
   python -m training table A2 --runs build/training/runs
   python -m training table figure2 --runs build/training/runs --out build/training/figure2.png
+  python -m training table seeds --runs build/training/runs --at published --out training/results/seeds.md
 """
 
 
@@ -164,10 +155,17 @@ Example:
     show_default=True,
     help="Threshold: the tool's 0.6, 0.5 (the paper does not say its own), or the best on validation.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Write it here, as CSV where the name ends so.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write it here, as CSV where the name ends so, else as Markdown with the command that gives it.",
+)
 def table_command(name: str, runs: tuple[Path, ...], at: At, out: Path | None) -> None:
     """Print a table of the paper with our runs beside it."""
-    found = read_runs(runs)
+    try:
+        found = read_runs(runs)
+    except UnreadableRun as error:
+        raise click.ClickException(str(error)) from error
     if name == "figure2":
         if out is None:
             raise click.UsageError("a figure needs --out FILE.png")
@@ -175,8 +173,16 @@ def table_command(name: str, runs: tuple[Path, ...], at: At, out: Path | None) -
         click.echo(f"{out}: {len(found)} runs")
         return
     lines = TABLES[name](found, at)
-    text = as_csv(lines) if out and out.suffix == ".csv" else as_markdown(lines)
-    if out:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, encoding="utf-8")
-    click.echo(f"{out}: {len(found)} runs" if out else text, nl=bool(out))
+    if not lines:
+        raise click.ClickException(
+            f"no finished training under {', '.join(map(str, runs))}; `python -m training fit` makes some"
+        )
+    if out is None:
+        click.echo(as_markdown(lines), nl=False)
+        return
+    out.parent.mkdir(parents=True, exist_ok=True)
+    folders = [word for folder in runs for word in ("--runs", str(folder))]
+    command = shlex.join(["python", "-m", "training", "table", name, *folders, "--at", at, "--out", str(out)])
+    text = as_csv(lines) if out.suffix == ".csv" else f"`{command}`\n\n{as_markdown(lines)}\n{NOTES.get(name, '')}"
+    out.write_text(text, encoding="utf-8")
+    click.echo(f"{out}: {len(found)} runs")

@@ -105,6 +105,12 @@ def test_temperature_recovers_a_known_one():
     assert found.probability(np.array([0.5])) == pytest.approx([0.5])
 
 
+def test_steep_calibration_of_a_detector_that_is_never_wrong_stays_a_probability():
+    """A validation part that the scores separate drives the slope up without end."""
+    score, label = np.array([1e-9, 0.3, 0.7, 1 - 1e-9]), np.array([0, 0, 1, 1])
+    np.testing.assert_allclose(fit_temperature(score, label).probability(score), label, atol=1e-6)
+
+
 def test_shifted_calibration_is_true_where_landslides_are_rarer():
     """Two normal scores make the posterior known: its logit is x - 1/2 + logit of the prevalence."""
     rng = np.random.default_rng(3)
