@@ -98,6 +98,11 @@ module "model_server" {
   kms_key       = one(google_kms_crypto_key_iam_member.run[*].crypto_key_id)
   labels        = local.labels
   invokers      = { detect_landslides = module.function["detect_landslides"].member }
+
+  metrics = var.model_server.metrics_image == "" ? null : {
+    image = var.model_server.metrics_image
+    path  = one(regex("path: \"([^\"]+)\"", file("${path.module}/../serving/monitoring.config")))
+  }
 }
 
 module "schedule" {

@@ -176,13 +176,14 @@ variable "model_label" {
 }
 
 variable "model_server" {
-  description = "The model server: image by digest, CPUs, GiB, GPU or null, instances."
+  description = "The model server: image by digest, CPUs, GiB, GPU or null, instances, Google's sidecar for its metrics (empty for none)."
   type = object({
     cpu           = optional(number, 4)
     gpu           = optional(string)
     image         = string
     max_instances = optional(number, 4)
     memory_gb     = optional(number, 4)
+    metrics_image = optional(string, "us-docker.pkg.dev/cloud-ops-agents-artifacts/cloud-run-gmp-sidecar/cloud-run-gmp-sidecar:1.3.0")
     min_instances = optional(number, 0)
   })
 

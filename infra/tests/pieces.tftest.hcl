@@ -189,3 +189,42 @@ run "refuses_seven_minutes" {
 
   expect_failures = [var.every_s]
 }
+
+run "refuses_nine_cpus" {
+  command = plan
+
+  module {
+    source = "./modules/model_server"
+  }
+
+  variables {
+    name     = "model-server"
+    project  = "quakeslide-test"
+    region   = "europe-west1"
+    image    = "europe-west1-docker.pkg.dev/quakeslide-test/quakeslide/serving@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+    invokers = {}
+    cpu      = 8
+    metrics  = { image = "example/sidecar:1.3.0", path = "/monitoring/prometheus/metrics" }
+  }
+
+  expect_failures = [var.cpu]
+}
+
+run "refuses_sidecar_by_a_tag_that_moves" {
+  command = plan
+
+  module {
+    source = "./modules/model_server"
+  }
+
+  variables {
+    name     = "model-server"
+    project  = "quakeslide-test"
+    region   = "europe-west1"
+    image    = "europe-west1-docker.pkg.dev/quakeslide-test/quakeslide/serving@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+    invokers = {}
+    metrics  = { image = "example/sidecar:latest", path = "/monitoring/prometheus/metrics" }
+  }
+
+  expect_failures = [var.metrics]
+}

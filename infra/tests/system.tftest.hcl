@@ -157,6 +157,44 @@ run "model_server" {
   }
 }
 
+run "model_server_metrics" {
+  command = plan
+
+  assert {
+    condition = module.model_server.metrics.config.spec.endpoints == [
+      { interval = "30s", path = "/monitoring/prometheus/metrics", port = "8501" }
+    ]
+    error_message = "The sidecar does not read TensorFlow Serving's own metrics."
+  }
+
+  assert {
+    condition     = module.model_server.metrics.mounted == "/etc/rungmp" && module.model_server.metrics.depends_on == tolist(["server"])
+    error_message = "The sidecar finds no configuration, or starts before the server it reads."
+  }
+
+  assert {
+    condition     = module.model_server.metrics.writes == "roles/monitoring.metricWriter" && module.model_server.metrics.reads == "roles/secretmanager.secretAccessor"
+    error_message = "The model server's account may do something else than write metrics and read the sidecar's configuration."
+  }
+}
+
+run "model_server_without_metrics" {
+  command = plan
+
+  variables {
+    model_server = {
+      image         = "europe-west1-docker.pkg.dev/quakeslide-test/quakeslide/serving@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+      cpu           = 8
+      metrics_image = ""
+    }
+  }
+
+  assert {
+    condition     = module.model_server.metrics == null
+    error_message = "A sidecar was made though none was asked for."
+  }
+}
+
 run "network" {
   command = plan
 

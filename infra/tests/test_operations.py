@@ -77,3 +77,9 @@ def test_every_variable_is_described() -> None:
         assert blocks
         for block in blocks:
             assert re.search(r"^  description = \".+\"$", block, re.MULTILINE), f"{path}: {block.splitlines()[0]}"
+
+
+def test_sidecar_reads_the_port_that_the_image_opens() -> None:
+    (opened,) = re.findall(r'"--rest_api_port=(\d+)"', (ROOT / "serving/Dockerfile").read_text(encoding="utf-8"))
+    read = re.findall(r'port +=  *"(\d+)"', (INFRA / "modules/model_server/metrics.tf").read_text(encoding="utf-8"))
+    assert read == [opened]

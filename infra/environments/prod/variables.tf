@@ -58,12 +58,13 @@ variable "model_server_image" {
 }
 
 variable "model_server_size" {
-  description = "CPUs, GiB, GPU or null, and instances of the model server."
+  description = "CPUs, GiB, GPU or null, instances and metrics' sidecar of the model server, as in ../../variables.tf."
   type = object({
     cpu           = optional(number, 4)
     gpu           = optional(string)
     max_instances = optional(number, 8)
     memory_gb     = optional(number, 4)
+    metrics_image = optional(string)
     min_instances = optional(number, 0)
   })
   default = {}

@@ -1,10 +1,10 @@
-# TensorFlow Serving on Cloud Run, gRPC over HTTP/2. Its account may do nothing: models are in the image. Nobody may call it but the
-# members named; Cloud Run asks each call for an identity token whatever the network setting.
+# TensorFlow Serving on Cloud Run, gRPC over HTTP/2. Its account may do nothing but what the sidecar needs (metrics.tf): models are in the
+# image. Nobody may call it but the members named; Cloud Run asks each call for an identity token whatever the network setting.
 
 resource "google_service_account" "this" {
   account_id   = var.name
   project      = var.project
-  display_name = "${var.name}: serves models, may do nothing"
+  display_name = "${var.name}: serves models, writes metrics"
 }
 
 resource "google_cloud_run_v2_service" "this" {
@@ -38,6 +38,7 @@ resource "google_cloud_run_v2_service" "this" {
     }
 
     containers {
+      name  = "server"
       image = var.image
 
       # h2c: Cloud Run ends TLS and passes HTTP/2 on, without which there is no gRPC.
@@ -66,7 +67,59 @@ resource "google_cloud_run_v2_service" "this" {
         }
       }
     }
+
+    dynamic "containers" {
+      for_each = var.metrics[*]
+
+      content {
+        name       = "metrics"
+        image      = containers.value.image
+        depends_on = ["server"] # there is nothing to read before the models are loaded
+
+        # Whether CPU is there between calls is a setting of the instance: the same for both.
+        resources {
+          cpu_idle          = var.gpu == null
+          startup_cpu_boost = true
+          limits            = { cpu = "1", memory = "512Mi" }
+        }
+
+        # The sidecar answers five seconds late, and meanwhile has the CPU to send what it read.
+        liveness_probe {
+          period_seconds  = 30
+          timeout_seconds = 30
+
+          http_get {
+            path = "/liveness"
+            port = 13133
+          }
+        }
+
+        volume_mounts {
+          name       = "metrics"
+          mount_path = "/etc/rungmp"
+        }
+      }
+    }
+
+    dynamic "volumes" {
+      for_each = google_secret_manager_secret_version.metrics
+
+      content {
+        name = "metrics"
+
+        secret {
+          secret = google_secret_manager_secret.metrics[0].secret_id
+
+          items {
+            path    = "config.yaml"
+            version = volumes.value.version # by number: another configuration is another revision
+          }
+        }
+      }
+    }
   }
+
+  depends_on = [google_secret_manager_secret_iam_member.metrics, google_project_iam_member.metrics]
 }
 
 resource "google_cloud_run_v2_service_iam_member" "invoker" {

@@ -23,6 +23,19 @@ output "limits" {
   value       = google_cloud_run_v2_service.this.template[0].containers[0].resources[0].limits
 }
 
+output "metrics" {
+  description = "What the sidecar is, waits for and reads, and the roles of the server's account; null without one."
+  value = var.metrics == null ? null : {
+    # The provider marks what lies in a secret; this is none.
+    config     = nonsensitive(sensitive(yamldecode(google_secret_manager_secret_version.metrics[0].secret_data)))
+    depends_on = google_cloud_run_v2_service.this.template[0].containers[1].depends_on
+    image      = google_cloud_run_v2_service.this.template[0].containers[1].image
+    mounted    = google_cloud_run_v2_service.this.template[0].containers[1].volume_mounts[0].mount_path
+    reads      = google_secret_manager_secret_iam_member.metrics[0].role
+    writes     = google_project_iam_member.metrics[0].role
+  }
+}
+
 output "port" {
   description = "Port and protocol of the container."
   value = {

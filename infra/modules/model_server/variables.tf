@@ -7,6 +7,11 @@ variable "cpu" {
     condition     = contains([1, 2, 4, 6, 8], var.cpu)
     error_message = "Cloud Run gives 1, 2, 4, 6 or 8 vCPUs."
   }
+
+  validation {
+    condition     = var.metrics == null || var.cpu < 8
+    error_message = "An instance has 8 vCPUs at most and the metrics' sidecar takes one of them: cpu = 6, or metrics = null."
+  }
 }
 
 variable "gpu" {
@@ -87,6 +92,25 @@ variable "memory_gb" {
   validation {
     condition     = var.memory_gb >= 2 && var.memory_gb <= 32
     error_message = "memory_gb must be 2 to 32."
+  }
+}
+
+variable "metrics" {
+  description = "Image of the sidecar that collects metrics and the path it reads, as in serving/monitoring.config; none where null."
+  type = object({
+    image = string
+    path  = string
+  })
+  default = null
+
+  validation {
+    condition     = var.metrics == null || can(regex("^[a-z0-9./_-]+(:[0-9][0-9.]*|@sha256:[0-9a-f]{64})$", var.metrics.image))
+    error_message = "metrics.image must name a version or a digest, never latest."
+  }
+
+  validation {
+    condition     = var.metrics == null || can(regex("^/[a-z/_-]+$", var.metrics.path))
+    error_message = "metrics.path must be a path such as /monitoring/prometheus/metrics."
   }
 }
 
