@@ -15,7 +15,7 @@ from infra.local import quiet
 from infra.local.baseline import baseline_detections
 from infra.local.clock import Clock
 from infra.local.judge import Verdict, judge
-from infra.local.quiet_campaign import wilson
+from infra.local.quiet_campaign import summary, wilson
 from infra.local.usgs import Recording, create_app
 
 DATA = Path(__file__).parents[1] / "data"
@@ -77,6 +77,17 @@ def test_wilson_interval_is_that_of_the_textbook() -> None:
     # Wilson score interval for 10 of 100, z = 1.96: 0.0552 to 0.1744
     assert wilson(10, 100) == pytest.approx((0.0552, 0.1744), abs=1e-4)
     assert wilson(0, 0) == (0.0, 1.0)
+
+
+def test_quiet_campaign_adds_up_and_names_its_model() -> None:
+    model = {"name": "vv_vh_ascending_60_12", "version": 1, "sha256": "ab" * 32, "variant": "published"}
+    rows = [{"date": f"2022-12-{day}", "windows": 50, "alarms": day - 10, "detections": 1} for day in (10, 20)]
+    found = summary({model["sha256"]: model}, rows)  # type: ignore[dict-item]
+    assert found["model"] == model
+    assert (found["pseudo_dates"], found["windows"], found["alarms"], found["detections"]) == (2, 100, 10, 2)
+    assert found["interval_95"] == [0.0552, 0.1744]
+    with pytest.raises(ValueError, match="one model has to score the whole series"):
+        summary({"a": model, "b": {**model, "name": "other"}}, rows)
 
 
 SIDE = 640.0

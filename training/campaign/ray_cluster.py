@@ -31,7 +31,10 @@ def train_all(
     address = os.environ.get("RAY_ADDRESS")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster started here tells nobody of it
     paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    variables = {"PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "2"}
+    inherited = {
+        name: os.environ[name] for name in ("TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS") if name in os.environ
+    }
+    variables = {"PYTHONPATH": paths, **inherited}
     here = {} if address else {"num_cpus": jobs * threads, "include_dashboard": False}
     ray.init(address=address, log_to_driver=False, runtime_env={"env_vars": variables}, **here)
     try:
