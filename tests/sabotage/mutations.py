@@ -164,6 +164,13 @@ MUTATIONS = (
         tests=("tests/unit/test_suppression.py::test_lower_score_two_steps_away_stays",),
     ),
     Mutation(
+        name="NMS in rounds: a kept window's neighbours stay in the race",
+        file=f"{LIBRARY}/domain/suppression.py",
+        old="where=_around(np.logical_or, first))",
+        new="where=first[1:-1, 1:-1])",
+        tests=("tests/unit/test_suppression.py::test_grid_method_equals_greedy_with_ties",),
+    ),
+    Mutation(
         name="valid fraction ignored: windows of guesswork are judged",
         file=f"{LIBRARY}/domain/windows.py",
         old="reasons[valid_fraction < VALID_FRACTION_MIN] = Unscored.MISSING",
