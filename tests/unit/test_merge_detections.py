@@ -4,13 +4,15 @@ import json
 import pytest
 
 from quakeslide.documents.cell import StoredCell, read_cell, write_cell
+from quakeslide.documents.notes import PROBLEM, write_note
 from quakeslide.errors import LostRace, MalformedMessage, StoreUnavailable
 from quakeslide.messages import Envelope, Sweep
 from quakeslide.usecases.detect_cells import detect_cells
 from quakeslide.usecases.merge_detections import merge
-from quakeslide.usecases.render_event import is_better, representatives, swap
+from quakeslide.usecases.render_event import is_better, render_event, representatives
 from quakeslide.usecases.rescan import detect, rescan
 from quakeslide.usecases.run import start_run
+from quakeslide.usecases.swap import swap
 from tests.fakes import MemoryStore
 from tests.fakes_detector import T0, World, composite_of, rescan_of
 
@@ -170,10 +172,52 @@ def test_swap_renders_again_when_somebody_was_faster():
 
     swap(store, "a", render, "text/plain")
     assert store.objects["a"].data == b"mine"
-    assert seen == [None, b"rival", b"rival", b"rival"]
+    assert seen == [None, b"rival", b"rival", b"rival", b"mine"]
     store.rivals = 99
     with pytest.raises(LostRace, match="a changed 8 times"):
         swap(store, "a", lambda _: bytes([store.rivals]), "text/plain")
+
+
+def test_what_stands_at_last_is_what_was_seen_last():
+    store, stored = MemoryStore(), [b"later"]
+    swap(store, "a", lambda _: stored[0], "text/plain")
+    stored[0] = b"between"
+
+    def render(_):
+        seen = stored[0]
+        if seen == b"between":  # meanwhile it changes back, and another finds nothing to write
+            stored[0] = b"later"
+            swap(store, "a", lambda _: stored[0], "text/plain")
+        return seen
+
+    swap(store, "a", render, "text/plain")
+    assert store.objects["a"].data == b"later"
+
+
+def test_page_says_what_the_status_says_though_another_rendered_between_them():
+    class Interrupted(MemoryStore):
+        meanwhile = None
+
+        def read(self, name):
+            if name.startswith("pages/") and self.meanwhile:
+                meanwhile, self.meanwhile = self.meanwhile, None
+                meanwhile()
+            return super().read(name)
+
+    world = World(results=Interrupted())
+    export(world, composite_of())
+
+    def another():
+        problem = dict.fromkeys(("code", "text", "remedy"), "late news") | {"track": "-", "stage": "-"}
+        data = write_note(PROBLEM, problem | {"event_id": "us6000m0xl", "since": T0.isoformat()})
+        world.state.create("problems/us6000m0xl/-/-/late-1.json", data, "application/json")
+        render_event("us6000m0xl", world.detector)
+
+    world.results.meanwhile = another
+    render_event("us6000m0xl", world.detector)
+    _, _, status, _ = document(world, "pages/")
+    assert status == document(world, "status/")
+    assert status["problems"][0]["text"] == "late news"
 
 
 def test_stored_cell_has_the_same_bytes_and_comes_back():

@@ -5,7 +5,7 @@ seen everything. A track is represented by one stage, which supersedes its other
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from quakeslide.documents.manifest import read_manifest
@@ -22,8 +22,8 @@ from quakeslide.telemetry import say
 from quakeslide.usecases.judge_run import detections_name, judge, support_name
 from quakeslide.usecases.render_status import render_status
 from quakeslide.usecases.run import Detector, Run
+from quakeslide.usecases.swap import swap
 
-ATTEMPTS = 8  # swaps lost to others before the delivery is given back
 OUTCOMES = {
     "detections": "done",
     "processed, none found": "none_found",
@@ -82,27 +82,34 @@ def render_event(event_id: str, detector: Detector) -> None:
     Raises:
         LostRace: others kept changing them.
     """
+    judged: dict[str, Judgement] = {}
 
     def summary(_: bytes | None) -> bytes | None:
-        judgements = representatives(event_id, detector)
+        judgements = representatives(event_id, detector, judged)
         return dumps(_summary(event_id, judgements)) if judgements else None
 
     swap(detector.results, object_names.summary(event_id), summary, GEOJSON)
-    status = render_status(event_id, state=detector.state, composites=detector.composites, results=detector.results)
 
     def page(_: bytes | None) -> bytes | None:
-        judgements = representatives(event_id, detector)
+        status = render_status(event_id, state=detector.state, composites=detector.composites, results=detector.results)
+        judgements = representatives(event_id, detector, judged)
         return _page(event_id, judgements, status, detector) if judgements else None
 
     swap(detector.results, object_names.page(event_id), page, HTML)
 
 
-def representatives(event_id: str, detector: Detector) -> list[Judgement]:
+def representatives(event_id: str, detector: Detector, judged: dict[str, Judgement] | None = None) -> list[Judgement]:
     """Return one judgement of each track and each piece of the area, by track, the first area before its growths.
 
     A track's longest final stage with a model of its own, else final 60-12, else provisional; of equal ones that with the latest
     start of the post-event stack.
+
+    Args:
+        event_id: of the earthquake.
+        detector: where things are stored.
+        judged: judgements read before, by the name of their GeoJSON, which never change; those read now are added.
     """
+    judged = {} if judged is None else judged
     best: dict[tuple[str, int], tuple[tuple[int, ...], dict[str, Any]]] = {}
     for listed in detector.results.list(f"latest/{object_names.checked_event_id(event_id)}/"):
         stored = detector.results.read(listed.name)
@@ -113,32 +120,14 @@ def representatives(event_id: str, detector: Detector) -> list[Judgement]:
         rank, place = (*_rank(pointer), later), (pointer["track"], growth)
         if place not in best or rank > best[place][0]:
             best[place] = (rank, pointer)
-    judgements = [_judged(pointer, detector) for _, (_, pointer) in sorted(best.items())]
-    present = [judgement for judgement in judgements if judgement is not None]
+    present = []
+    for _, (_, pointer) in sorted(best.items()):
+        judgement = judged.get(pointer["geojson"]) or _judged(pointer, detector)
+        if judgement is not None:
+            judged[pointer["geojson"]] = judgement
+            present.append(judgement)
     lattices = {judgement.composite.lattice for judgement in present[:1]}
     return [judgement for judgement in present if judgement.composite.lattice in lattices]
-
-
-def swap(store: ObjectStore, name: str, render: Callable[[bytes | None], bytes | None], content_type: str) -> None:
-    """Render an object from what is stored and write it if nobody has changed it meanwhile; else render again.
-
-    Args:
-        store: the bucket.
-        name: of the object.
-        render: given the standing bytes or None, returns the new ones, or None to leave it as it is.
-        content_type: media type.
-
-    Raises:
-        LostRace: the object changed under every attempt.
-    """
-    for _ in range(ATTEMPTS):
-        standing = store.read(name)  # before rendering: what is written afterwards makes the swap fail
-        data = render(standing.data if standing else None)
-        if data is None or (standing is not None and standing.data == data):
-            return
-        if store.replace(name, data, content_type, standing.generation if standing else 0):
-            return
-    raise LostRace(f"{name} changed {ATTEMPTS} times while it was rendered")
 
 
 def _rank(pointer: Mapping[str, Any]) -> tuple[int, int, int]:

@@ -15,13 +15,12 @@ from quakeslide.domain.linked_shocks import shock_notices
 from quakeslide.domain.orders import Order, Step, TrackStage
 from quakeslide.domain.readiness import RULES, Readiness
 from quakeslide.domain.watch import Standing, Watch
-from quakeslide.errors import LostRace
 from quakeslide.ports import ObjectStore
 from quakeslide.usecases.keep_watch import find_watch
+from quakeslide.usecases.swap import swap
 
 JSON = "application/json"
 VERSION = 1
-TRIES = 5  # others may render at the same time; each try reads everything anew
 STATES = {
     Standing.OPEN: "watching",
     Standing.CLOSED: "complete",
@@ -49,16 +48,15 @@ def render_status(
     Raises:
         LostRace: others kept changing it.
     """
-    name = object_names.status(event_id)
-    for _ in range(TRIES):
-        standing = results.read(name)
-        document = status_document(event_id, state=state, composites=composites, results=results)
-        data = json.dumps(document, sort_keys=True, indent=1, allow_nan=False).encode()
-        if standing is not None and standing.data == data:
-            return document
-        # then look again: who found nothing to write meanwhile, for it stood so already, relies on what is written last being true
-        results.replace(name, data, JSON, standing.generation if standing else 0)
-    raise LostRace(f"{name} kept changing")
+    document: dict[str, Any] = {}
+
+    def render(_: bytes | None) -> bytes:
+        document.clear()
+        document.update(status_document(event_id, state=state, composites=composites, results=results))
+        return json.dumps(document, sort_keys=True, indent=1, allow_nan=False).encode()
+
+    swap(results, object_names.status(event_id), render, JSON)
+    return document
 
 
 def status_document(
