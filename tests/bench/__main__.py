@@ -5,18 +5,18 @@ import os
 import resource
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tests.bench import detector, graph, table
 from tests.bench.machine import describe
 from tests.bench.processes import ENVIRONMENTS, ROOT, Worker
+from tests.bench.progress import parts
 
 FOLDER = ROOT / "build" / "bench"
 TILE_PX = 1024
@@ -59,20 +59,7 @@ def main(
         console.print("setting up: models with random weights")
         make_models(sizes, variants)
     start = time.monotonic()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, auto_refresh=False, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("", total=None)
-
-        def part(text: str, total: int) -> Callable[[], None]:
-            progress.reset(bar, description=text, total=total)
-            progress.refresh()
-
-            def advance() -> None:
-                progress.advance(bar)
-                progress.refresh()  # by hand: nothing else may run while something is timed
-
-            return advance
-
+    with parts(console) as part:
         if "graph" in only:
             rows = report["graph"] = []
             # The published variant with all rounds, then what stands beside it with fewer.
@@ -123,8 +110,9 @@ def main(
             report["peak_memory_mb"] = {str(row["size_px"]): row["detector_peak_mb"] for row in rows}
             console.print(table.detector(rows))
         if "suppression" in only:
-            part("non-maximum suppression", 1)
+            on_done = part("non-maximum suppression", 1)
             report["suppression"] = suppress(rounds, one)
+            on_done()
             console.print(table.suppression(report["suppression"]))
     report["took_seconds"] = round(time.monotonic() - start)
     report["bench_peak_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

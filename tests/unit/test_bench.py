@@ -1,9 +1,13 @@
 """What `make bench` reckons with; what it measures is not tested."""
 
+import io
+
 import pytest
+from rich.console import Console
 
 from tests.bench.__main__ import headline
 from tests.bench.processes import Timing
+from tests.bench.progress import parts
 from tests.bench.rounds import alternate, ratio, seconds
 from tests.bench.work import necessary_flop, windows_of
 
@@ -64,3 +68,23 @@ def test_headline_is_of_the_published_variant_on_one_core():
     ]
     assert headline(rows)["speedup_over_notebook"] == {"F32": 7.5, "F64": 4.5}
     assert headline(rows)["gemm_share"] == {"F32": 0.5, "F64": 0.5}
+
+
+def test_progress_is_a_line_for_each_finished_part_where_there_is_no_terminal():
+    told = io.StringIO()
+    with parts(Console(file=told)) as part:
+        for name in ("graph", "detector"):
+            advance = part(name, 2)
+            advance()
+            assert name not in told.getvalue()
+            advance()
+            assert told.getvalue().splitlines()[-1] == f"{name}: done in 0 s"
+    assert len(told.getvalue().splitlines()) == 2
+
+
+def test_progress_is_a_bar_on_a_terminal():
+    told = io.StringIO()
+    with parts(Console(file=told, force_terminal=True, width=80, _environ={"TERM": "xterm"})) as part:
+        part("graph", 2)()
+    assert "1/2" in told.getvalue()
+    assert "done in" not in told.getvalue()
