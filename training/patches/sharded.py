@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from training.patches.labels import PATCH_PX
 from training.patches.store import BANDS
+from training.patches.unfinished import shard_files
 
 RELEASE_BYTES = 64 * 2**20
 """After reading so much all maps are let go, and with them the pages that count as resident in this process."""
@@ -23,7 +24,7 @@ class ShardedPatches:
     """
 
     def __init__(self, folder: Path, shards: Sequence[dict[str, Any]]) -> None:
-        self._files = [folder / f"{shard['name']}.npy" for shard in shards]
+        self._files = [shard_files(folder, shard["name"])[0] for shard in shards]
         self._channels = [[BANDS.index(name) for name in shard["bands"]] for shard in shards]
         self._ends = np.cumsum([shard["patches"] for shard in shards], dtype=np.int64)
         self._maps: dict[int, NDArray[np.float16]] = {}

@@ -3,6 +3,7 @@
     set.json                     written last, at once: without it the folder holds no set
     ascending-00000.npy          float16 [n, 64, 64, C], dB, NaN = missing; memory-mapped by whoever reads it
     ascending-00000.index.npy    [n] of ROW: what each patch is and where it comes from
+    unfinished.json              while it is being written, by a writer that may be killed (`patches.unfinished`)
 
 A shard holds patches of one pass and one list of bands: events without VH lie in shards of two channels. The identity of a set is
 the hash of its contents, not of where it lies or how it was made.
@@ -11,6 +12,7 @@ the hash of its contents, not of where it lies or how it was made.
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.patches.labels import PATCH_PX
+from training.patches.unfinished import JOURNAL, Journal, OtherMaker, sha256_of, shard_files
 
 OrbitPass = Literal["ASCENDING", "DESCENDING"]
 
@@ -61,25 +64,46 @@ class PatchWriter:
     """Writes one set, patch after patch; keeps at most one shard of each kind in memory.
 
     Args:
-        folder: made if absent; what an unfinished writer left in it is removed.
-        pre_days, post_days: windows of the medians.
+        folder: made if absent; what an unfinished writer left in it is removed, or gone on with.
+        pre_days, post_days: windows of the two medians.
         source: what the patches were made from, for whoever reads `set.json`.
+        made_by: for a writer that goes on: what else decides about the patches, such as a hash of the code. Whoever goes on adds the
+            same patches from the first: those that lie in finished shards are passed over, see `stored`.
 
     Raises:
-        UnusableDataset: the folder holds a finished set.
+        UnusableDataset: the folder holds a finished set, or an unfinished one from something else.
     """
 
-    def __init__(self, folder: Path, *, pre_days: int, post_days: int, source: dict[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, *, pre_days: int, post_days: int, source: dict[str, Any], made_by: str | None = None
+    ) -> None:
         if (folder / SET).exists():
             raise UnusableDataset(f"{folder} holds a finished data set; write to another folder, or remove this one")
         folder.mkdir(parents=True, exist_ok=True)
-        for stale in folder.glob("*.npy"):
-            stale.unlink()
         self._folder = folder
         self._facts = {"format": FORMAT, "patch_px": PATCH_PX, "pre_days": pre_days, "post_days": post_days}
         self._source = source
         self._waiting: dict[tuple[str, tuple[str, ...]], list[tuple[NDArray[np.float16], NDArray[np.void]]]] = {}
         self._shards: list[dict[str, Any]] = []
+        self._journal: Journal | None = None
+        if made_by is None or not (folder / JOURNAL).exists():
+            for stale in (*folder.glob("*.np[yz]"), *folder.glob("*.draft"), folder / JOURNAL):
+                stale.unlink(missing_ok=True)
+        if made_by is not None:
+            maker = {**self._facts, "source": source, "code": made_by}
+            try:
+                self._journal = Journal(folder, maker)
+            except OtherMaker as error:
+                raise UnusableDataset(f"{error}; write to another folder, or remove this one") from error
+            self._shards = list(self._journal.shards)
+        self._stored: Counter[tuple[str, tuple[str, ...]]] = Counter()
+        for shard in self._shards:
+            self._stored[shard["orbit_pass"], tuple(shard["bands"])] += shard["patches"]
+        self._to_pass_over = self._stored.copy()
+
+    def stored(self, orbit_pass: OrbitPass, bands: Sequence[str]) -> int:
+        """Return how many patches of a kind lie in finished shards."""
+        return self._stored[orbit_pass, tuple(bands)]
 
     def add(
         self, orbit_pass: OrbitPass, bands: Sequence[str], patches: NDArray[np.floating], rows: NDArray[np.void]
@@ -105,8 +129,12 @@ class PatchWriter:
         if np.isinf(half).any():
             raise UnusableDataset(f"patches of {rows['event'][0]}: values that are not decibels (infinite in float16)")
         for first in range(0, len(rows), SHARD_PATCHES):
+            part = half[first : first + SHARD_PATCHES], rows[first : first + SHARD_PATCHES]
+            if self._to_pass_over[kind] > 0:
+                self._to_pass_over[kind] -= len(part[1])
+                continue
             waiting = self._waiting.setdefault(kind, [])
-            waiting.append((half[first : first + SHARD_PATCHES], rows[first : first + SHARD_PATCHES]))
+            waiting.append(part)
             if sum(len(part[1]) for part in waiting) >= SHARD_PATCHES:
                 self._write(kind)
 
@@ -116,17 +144,19 @@ class PatchWriter:
         number = sum(shard["orbit_pass"] == orbit_pass for shard in self._shards)
         name = f"{orbit_pass.lower()}-{number:05d}"
         patches, rows = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-        np.save(self._folder / f"{name}.npy", patches)
-        np.save(self._folder / f"{name}.index.npy", rows)
-        self._shards.append(
-            {
-                "name": name,
-                "orbit_pass": orbit_pass,
-                "bands": list(bands),
-                "patches": len(rows),
-                "sha256": [hashlib.sha256(np.ascontiguousarray(a)).hexdigest() for a in (patches, rows.view(np.uint8))],
-            }
-        )
+        for file, array in zip(shard_files(self._folder, name), (patches, rows), strict=True):
+            np.save(file, array)
+        shard = {
+            "name": name,
+            "orbit_pass": orbit_pass,
+            "bands": list(bands),
+            "patches": len(rows),
+            "sha256": [sha256_of(patches), sha256_of(rows)],
+        }
+        self._shards.append(shard)
+        self._stored[kind] += len(rows)
+        if self._journal:
+            self._journal.add(shard)
 
     def finish(self) -> str:
         """Write what waits and then `set.json`; return the identity of the set.
@@ -134,7 +164,7 @@ class PatchWriter:
         Raises:
             UnusableDataset: nothing was added.
         """
-        for kind in list(self._waiting):
+        for kind in sorted(self._waiting):
             self._write(kind)
         if not self._shards:
             raise UnusableDataset(f"{self._folder}: not one patch to write")
@@ -144,6 +174,7 @@ class PatchWriter:
         draft = self._folder / f"{SET}.draft"
         draft.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         os.replace(draft, self._folder / SET)
+        (self._folder / JOURNAL).unlink(missing_ok=True)
         return identity
 
 
@@ -162,9 +193,9 @@ def read_set(folder: Path) -> dict[str, Any]:
         raise UnusableDataset(f"{folder / SET}: format {document.get('format')!r}; this code reads format {FORMAT}")
     for shard in document["shards"]:
         pixels = PATCH_PX * PATCH_PX * len(shard["bands"]) * np.dtype(np.float16).itemsize
-        for file, size in ((f"{shard['name']}.npy", pixels), (f"{shard['name']}.index.npy", ROW.itemsize)):
-            if not (folder / file).is_file() or (folder / file).stat().st_size < shard["patches"] * size:
-                raise UnusableDataset(f"{folder / file} is missing or cut short; make the set again")
+        for file, size in zip(shard_files(folder, shard["name"]), (pixels, ROW.itemsize), strict=True):
+            if not file.is_file() or file.stat().st_size < shard["patches"] * size:
+                raise UnusableDataset(f"{file} is missing or cut short; make the set again")
     return document
 
 
@@ -172,4 +203,4 @@ def read_rows(folder: Path, shards: Sequence[dict[str, Any]]) -> NDArray[np.void
     """Return the index rows of some shards, one after another."""
     if not shards:
         return np.zeros(0, ROW)
-    return np.concatenate([np.load(folder / f"{shard['name']}.index.npy") for shard in shards])
+    return np.concatenate([np.load(shard_files(folder, shard["name"])[1]) for shard in shards])

@@ -1,22 +1,30 @@
 """Patches of simulated scenes: the events of `training.simulator`, cut and labelled like real ones."""
 
+import hashlib
 import json
+import os
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 import numpy as np
-from numpy.typing import NDArray
-from rich.progress import Progress
+import scipy
 
+from training.campaign.claim import claim, holder
 from training.dataset import PATCHES
 from training.patches.labels import PATCH_PX, cut, fractions, label_patches
 from training.patches.store import BANDS, SET, OrbitPass, PatchWriter, UnusableDataset, read_set, rows_of
+from training.patches.unfinished import JOURNAL
+from training.report import Steps
 from training.simulator.events import EVENTS, events_for
 from training.simulator.scene import Scene
+from training.sources.kept_scenes import Views, forget, keep, kept, scene_file
 
 _LEARNT = {"train", "practice"}  # roles
 
@@ -65,38 +73,94 @@ class Recipe:
 
 
 def build(recipe: Recipe, folder: Path, *, jobs: int = 1) -> Iterator[tuple[int, int]]:
-    """Simulate all scenes and write their patches; yield (scenes done, scenes) as it goes on. An existing set is kept.
+    """Simulate all scenes and write their patches; yield (scenes done, scenes) as it goes on.
+
+    An existing set is kept, and so are the finished scenes of one whose writer was killed: the set becomes the same to the byte.
 
     Raises:
-        UnusableDataset: the folder holds the data set of another recipe.
+        UnusableDataset: the folder holds the data set of another recipe, an unfinished one of another recipe or of other code, or
+            somebody else writes there.
     """
-    scenes = recipe.scenes
-    if (folder / SET).exists():
-        if (found := read_set(folder)["source"]) != recipe.source:
-            raise UnusableDataset(f"{folder} holds another data set: {found}")
+    with claim(folder) as is_ours:
+        if not is_ours:
+            raise UnusableDataset(
+                f"{folder}: {holder(folder) or 'somebody'} writes there already; wait for it, or choose another folder"
+            )
+        scenes = recipe.scenes
+        if (folder / SET).exists():
+            if (found := read_set(folder)["source"]) != recipe.source:
+                raise UnusableDataset(f"{folder} holds another data set: {found}")
+        else:
+            yield from _write(recipe, folder, jobs)
+        forget(folder)
+        (folder / JOURNAL).unlink(missing_ok=True)
         yield len(scenes), len(scenes)
-        return
-    writer = PatchWriter(folder, pre_days=recipe.pre_days, post_days=recipe.post_days, source=recipe.source)
-    with ProcessPoolExecutor(jobs) as pool:
-        batches = (range(first, min(first + 2 * jobs, len(scenes))) for first in range(0, len(scenes), 2 * jobs))
-        done = 0
-        for batch in batches:  # so that few finished scenes wait in memory
-            for views in pool.map(scene_patches, [recipe] * len(batch), batch):
+
+
+def _write(recipe: Recipe, folder: Path, jobs: int) -> Iterator[tuple[int, int]]:
+    windows = {"pre_days": recipe.pre_days, "post_days": recipe.post_days}
+    writer = PatchWriter(folder, **windows, source=recipe.source, made_by=code_identity())
+    numbers = range(len(recipe.scenes))
+    yield in_shards(writer, recipe), len(numbers)
+    # spawned workers inherit no lock from this process, so a kill lets go of it
+    with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=die_with_the_parent) as pool:
+        try:
+            todo = numbers[in_shards(writer, recipe) :]
+            for number in pool.map(partial(finish_scene, recipe, folder), todo):
+                views = kept(folder, number)
+                if views is None:
+                    raise UnusableDataset(f"{scene_file(folder, number)} was removed; the same command makes it again")
                 for orbit_pass, patches, rows in views:
                     writer.add(orbit_pass, BANDS, patches, rows)
-                done += 1
-                yield done, len(scenes)
+                forget(folder, before=in_shards(writer, recipe))
+                yield number + 1, len(numbers)
+        finally:
+            pool.shutdown(cancel_futures=True)
     writer.finish()
 
 
-def scene_patches(recipe: Recipe, number: int) -> list[tuple[OrbitPass, NDArray[np.float16], NDArray[np.void]]]:
-    """Return the patches [n, 64, 64, 4] and index rows of one scene, for each pass."""
+def in_shards(writer: PatchWriter, recipe: Recipe) -> int:
+    """Return how many scenes lie in finished shards as a whole, for both passes."""
+    return min(writer.stored(orbit_pass, BANDS) for orbit_pass in get_args(OrbitPass)) // recipe.cells**2
+
+
+def finish_scene(recipe: Recipe, folder: Path, number: int) -> int:
+    """Simulate a scene and keep it in a folder, unless it is there; return its number."""
+    if kept(folder, number) is None:
+        keep(folder, number, scene_patches(recipe, number))
+    return number
+
+
+def die_with_the_parent() -> None:
+    """Let this worker end as soon as the process that started it is gone, however it went."""
+    parent = parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def code_identity() -> str:
+    """Return a hash of what makes patches of a recipe: a set is not gone on with by other code, it would be two halves."""
+    root = Path(__file__).parents[1]
+    sources = (*sorted(root.glob("simulator/*.py")), *sorted(root.glob("patches/*.py")), Path(__file__))
+    digest = hashlib.sha256(f"numpy {np.__version__} scipy {scipy.__version__}".encode())
+    for source in sources:
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def scene_patches(recipe: Recipe, number: int) -> Views:
+    """Return the patches and index rows of one scene, for each pass."""
     name, seed = recipe.scenes[number]
     scene = Scene(EVENTS[name], seed=seed, shape=(recipe.scene_px, recipe.scene_px))
     failed = scene.is_slide()
     original = fractions(failed)
     cells = np.stack(np.divmod(np.arange(recipe.cells**2), recipe.cells), axis=1)
-    views = []
+    views: Views = []
     for orbit_pass in get_args(OrbitPass):
         distorted = scene.view(orbit_pass).is_distorted
         landslide = fractions(failed & ~distorted)
@@ -107,7 +171,7 @@ def scene_patches(recipe: Recipe, number: int) -> list[tuple[OrbitPass, NDArray[
     return views
 
 
-HELP = """Simulate scenes and cut them into patches.
+HELP = """Simulate scenes and cut them into patches. After a kill the same command goes on: finished scenes are kept.
 
 \b
 Examples:
@@ -129,10 +193,9 @@ def simulate_command(out: Path | None, jobs: int, **values: int) -> None:
     recipe = Recipe(**values)
     folder = out or PATCHES / f"{recipe.pre_days}-{recipe.post_days}"
     try:
-        with Progress() as progress:
-            task = progress.add_task("simulating", total=None)
+        with Steps("scene") as steps:
             for done, scenes in build(recipe, folder, jobs=jobs):
-                progress.update(task, completed=done, total=scenes, description=f"scene {done} of {scenes}")
-    except UnusableDataset as error:
-        raise click.ClickException(str(error)) from error
+                steps(done, scenes)
+    except (UnusableDataset, OSError) as error:
+        raise click.ClickException(f"{error}") from error
     click.echo(f"{folder}: {len(recipe.scenes)} scenes")
