@@ -68,7 +68,7 @@ class PatchWriter:
         pre_days, post_days: windows of the two medians.
         source: what the patches were made from, for whoever reads `set.json`.
         made_by: for a writer that goes on: what else decides about the patches, such as a hash of the code. Whoever goes on adds the
-            same patches from the first: those that lie in finished shards are passed over, see `stored`.
+            same patches from the first: those that lie in finished shards (`stored`) are passed over, or need not be made (`leave_out`).
 
     Raises:
         UnusableDataset: the folder holds a finished set, or an unfinished one from something else.
@@ -104,6 +104,17 @@ class PatchWriter:
     def stored(self, orbit_pass: OrbitPass, bands: Sequence[str]) -> int:
         """Return how many patches of a kind lie in finished shards."""
         return self._stored[orbit_pass, tuple(bands)]
+
+    def leave_out(self, orbit_pass: OrbitPass, bands: Sequence[str], count: int) -> None:
+        """Say that the first patches of a kind will not be added again; they lie in finished shards.
+
+        Raises:
+            ValueError: not all of them do.
+        """
+        kind = (orbit_pass, tuple(bands))
+        if count > self._to_pass_over[kind]:
+            raise ValueError(f"{count} patches of {kind} left out, {self._to_pass_over[kind]} of them are stored")
+        self._to_pass_over[kind] -= count
 
     def add(
         self, orbit_pass: OrbitPass, bands: Sequence[str], patches: NDArray[np.floating], rows: NDArray[np.void]

@@ -36,7 +36,7 @@ def keep(folder: Path, number: int, views: Views) -> None:
 def kept(folder: Path, number: int) -> Views | None:
     """Return a scene that was kept; None where there is none, or where the machine lost power before all of it was on disk."""
     try:
-        with np.load(scene_file(folder, number)) as arrays:
+        with scene_file(folder, number).open("rb") as file, np.load(file) as arrays:
             names = [name.removesuffix(" rows") for name in arrays.files if name.endswith(" rows")]
             return [(name, arrays[f"{name} patches"], arrays[f"{name} rows"]) for name in names]  # type: ignore[misc]
     except (FileNotFoundError, zipfile.BadZipFile, EOFError, ValueError):

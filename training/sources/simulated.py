@@ -101,19 +101,22 @@ def _write(recipe: Recipe, folder: Path, jobs: int) -> Iterator[tuple[int, int]]
     windows = {"pre_days": recipe.pre_days, "post_days": recipe.post_days}
     writer = PatchWriter(folder, **windows, source=recipe.source, made_by=code_identity())
     numbers = range(len(recipe.scenes))
-    yield in_shards(writer, recipe), len(numbers)
+    first = in_shards(writer, recipe)
+    for orbit_pass in get_args(OrbitPass):
+        writer.leave_out(orbit_pass, BANDS, first * recipe.cells**2)
+    finished = first + sum(scene_file(folder, number).exists() for number in numbers[first:])
+    yield finished, len(numbers)
     # spawned workers inherit no lock from this process, so a kill lets go of it
     with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=die_with_the_parent) as pool:
         try:
-            todo = numbers[in_shards(writer, recipe) :]
-            for number in pool.map(partial(finish_scene, recipe, folder), todo):
+            for number in pool.map(partial(finish_scene, recipe, folder), numbers[first:]):
                 views = kept(folder, number)
                 if views is None:
                     raise UnusableDataset(f"{scene_file(folder, number)} was removed; the same command makes it again")
                 for orbit_pass, patches, rows in views:
                     writer.add(orbit_pass, BANDS, patches, rows)
                 forget(folder, before=in_shards(writer, recipe))
-                yield number + 1, len(numbers)
+                yield max(finished, number + 1), len(numbers)
         finally:
             pool.shutdown(cancel_futures=True)
     writer.finish()

@@ -166,3 +166,13 @@ def test_a_journal_that_cannot_be_read_is_refused_by_name(tmp_path):
     (tmp_path / "set" / "unfinished.json").write_text("")
     with pytest.raises(UnusableDataset, match=r"unfinished\.json cannot be read"):
         write(tmp_path / "set")
+
+
+def test_only_stored_patches_can_be_left_out(tmp_path):
+    begun(tmp_path / "set")
+    writer = PatchWriter(tmp_path / "set", pre_days=60, post_days=12, source={"seed": 0}, made_by="this code")
+    stored = writer.stored("ASCENDING", VV)
+    assert stored > 0
+    with pytest.raises(ValueError, match="left out"):
+        writer.leave_out("ASCENDING", VV, stored + 1)
+    writer.leave_out("ASCENDING", VV, stored)
