@@ -1,5 +1,5 @@
 # Topics carry several kinds of message and storage notifications, and a malformed message must reach the dead letter with its reason
-# instead of being refused to its sender: so none has a schema; functions/quakeslide/messages.py judges.
+# instead of being refused to its sender: so none has a schema; functions/quakeslide/message_reader.py judges.
 
 module "topic" {
   source   = "./modules/topic"

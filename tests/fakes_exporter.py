@@ -16,7 +16,8 @@ from quakeslide.domain import object_names
 from quakeslide.domain.composite import Composite
 from quakeslide.domain.sentinel1 import Scene, Stage, Track
 from quakeslide.domain.watch import Watch
-from quakeslide.messages import Announced, Envelope, Message, Rescan, Sweep, encode, parse
+from quakeslide.message_reader import parse
+from quakeslide.messages import Announced, Envelope, Message, Rescan, Sweep, encode
 from quakeslide.ports import Export, ExportState, Listed, Stored
 from quakeslide.usecases.export_message import handle_export_message
 from quakeslide.usecases.exporting import Exporting

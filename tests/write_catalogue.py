@@ -19,19 +19,8 @@ from quakeslide import errors
 from quakeslide.domain import object_names
 from quakeslide.domain.sentinel1 import Stage, Track
 from quakeslide.errors import MalformedMessage, PermanentError, QuakeslideError, TransientError
-from quakeslide.messages import (
-    Announced,
-    Cancelled,
-    Envelope,
-    Manual,
-    Merged,
-    Message,
-    Rescan,
-    Sweep,
-    WatchDue,
-    encode,
-    parse,
-)
+from quakeslide.message_reader import parse
+from quakeslide.messages import Announced, Cancelled, Envelope, Manual, Merged, Message, Rescan, Sweep, WatchDue, encode
 from quakeslide.ports import Renderer
 from quakeslide.settings import DetectSettings, ExportSettings, PollSettings, Settings, type_name
 

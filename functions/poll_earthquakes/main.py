@@ -8,7 +8,7 @@ import functions_framework
 
 from quakeslide.adapters import gcs_store, pubsub_bus, usgs_feed
 from quakeslide.domain.rule import rule_named
-from quakeslide.messages import instant
+from quakeslide.json_values import instant
 from quakeslide.settings import PollSettings
 from quakeslide.telemetry import configure_logging
 from quakeslide.usecases.announce_earthquakes import announce_earthquakes

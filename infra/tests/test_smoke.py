@@ -10,7 +10,7 @@ from google.cloud import pubsub_v1, storage
 
 from infra.google_api import Refusal
 from infra.smoke import Smoke
-from quakeslide import messages
+from quakeslide import message_reader, messages
 from tests.contract.pubsub_service import ours
 from tests.contract.storage_service import StorageService
 
@@ -70,7 +70,7 @@ def heard(event: str) -> messages.Message:
             raw=item.message.data,
             attributes=dict(item.message.attributes),
         )
-        return messages.parse(envelope)
+        return message_reader.parse(envelope)
 
 
 def reach(client: storage.Client, event: str, milestones: int) -> None:

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from quakeslide.adapters.gcs_store import GcsStore
 from quakeslide.cli.main import main
 from quakeslide.domain.earthquake import Deleted
-from quakeslide.messages import Envelope, parse
+from quakeslide.message_reader import parse
+from quakeslide.messages import Envelope
 from quakeslide.usecases.announce_earthquakes import announce_earthquakes
 from quakeslide.usecases.link_shocks import link_shocks
 from quakeslide.usecases.open_watch import heed_announcement

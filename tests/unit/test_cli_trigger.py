@@ -5,7 +5,8 @@ from click.testing import CliRunner
 
 from quakeslide.cli import trigger as module
 from quakeslide.cli.main import main
-from quakeslide.messages import Envelope, Manual, parse
+from quakeslide.message_reader import parse
+from quakeslide.messages import Envelope, Manual
 from tests.fakes import MemoryBus
 from tests.fakes_detector import T0
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from quakeslide.errors import MalformedMessage
+from quakeslide.message_reader import parse
 from quakeslide.message_schema import SCHEMAS, check
-from quakeslide.messages import Envelope, encode, parse
+from quakeslide.messages import Envelope, encode
 
 FROZEN = Path(__file__).parents[1] / "data" / "messages"
 VERSION_1: list[dict[str, Any]] = json.loads((FROZEN / "version_1.json").read_text())

@@ -8,8 +8,9 @@ from shapely.geometry import MultiPolygon, Point, Polygon, box, mapping
 
 from quakeslide.domain.sentinel1 import STAGES_OF_THE_PAPER, OrbitPass, Stage, Track
 from quakeslide.errors import MalformedMessage
+from quakeslide.json_values import MAX_VERTICES, area, instant
+from quakeslide.message_reader import parse
 from quakeslide.messages import (
-    MAX_VERTICES,
     Announced,
     Cancelled,
     Envelope,
@@ -20,10 +21,7 @@ from quakeslide.messages import (
     ShardWritten,
     Sweep,
     WatchDue,
-    area,
     encode,
-    instant,
-    parse,
 )
 
 T0 = datetime(2024, 1, 1, 7, 10, 9, tzinfo=UTC)

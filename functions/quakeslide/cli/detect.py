@@ -23,7 +23,7 @@ from quakeslide.domain.model_card import FIRST_STAGE, ModelCard, model_name
 from quakeslide.domain.sentinel1 import OrbitPass, Track
 from quakeslide.domain.windows import LEAST_SLOPE_DEG
 from quakeslide.errors import LyingManifest, ModelMissing, ModelUnavailable, UnreadableInput, UnusableComposite
-from quakeslide.messages import instant
+from quakeslide.json_values import instant
 from quakeslide.ports import LandslideModel
 
 MESSAGES = Path("build/messages")

@@ -10,7 +10,8 @@ from quakeslide.adapters.pubsub_bus import PubsubBus
 from quakeslide.domain.object_names import checked_event_id
 from quakeslide.domain.sentinel1 import Stage, Track
 from quakeslide.errors import UnreadableInput
-from quakeslide.messages import Manual, area, encode, instant
+from quakeslide.json_values import area, instant
+from quakeslide.messages import Manual, encode
 
 TOPIC = "earthquakes"
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from quakeslide.documents.version import Kind
-from quakeslide.messages import instant
+from quakeslide.json_values import instant
 
 NAME = "feed/state.json"
 FEED = Kind(name="the feed's state")

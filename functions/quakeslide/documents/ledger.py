@@ -14,7 +14,7 @@ from quakeslide.documents.version import Body, Kind
 from quakeslide.domain.association import Origin
 from quakeslide.domain.earthquake import Announcement
 from quakeslide.domain.object_names import checked_event_id
-from quakeslide.messages import instant
+from quakeslide.json_values import instant
 
 LEDGER = Kind(
     name="a ledger entry",

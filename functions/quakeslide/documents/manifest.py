@@ -11,7 +11,7 @@ from quakeslide.domain.object_names import checked_event_id
 from quakeslide.domain.sentinel1 import OrbitPass, Polarisation, Stage, Track
 from quakeslide.domain.terrain import PLAIN, Backscatter, Terrain
 from quakeslide.errors import DamagedDocument, LyingManifest
-from quakeslide.messages import area, instant
+from quakeslide.json_values import area, instant
 
 PLAIN_TERRAIN = {"backscatter": PLAIN.backscatter.value, "mask_buffer_m": PLAIN.mask_buffer_m}
 

@@ -14,7 +14,9 @@ from quakeslide.documents.notes import PROBLEM, write_note
 from quakeslide.domain import object_names
 from quakeslide.domain.composite import digest
 from quakeslide.errors import MalformedMessage, PermanentError
-from quakeslide.messages import Envelope, Message, instant, parse
+from quakeslide.json_values import instant
+from quakeslide.message_reader import parse
+from quakeslide.messages import Envelope, Message
 from quakeslide.ports import Bus, ObjectStore
 from quakeslide.telemetry import bind, invocation
 

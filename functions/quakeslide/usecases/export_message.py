@@ -6,13 +6,9 @@ from quakeslide.settings import ExportSettings
 from quakeslide.usecases.advance_watch import advance_watch
 from quakeslide.usecases.delivery import CloudEventLike, deliver
 from quakeslide.usecases.exporting import Exporting
+from quakeslide.usecases.heed_request import heed_request
 from quakeslide.usecases.link_shocks import link_shocks
-from quakeslide.usecases.open_watch import (
-    heed_announcement,
-    heed_cancellation,
-    heed_merger,
-    heed_request,
-)
+from quakeslide.usecases.open_watch import heed_announcement, heed_cancellation, heed_merger
 from quakeslide.usecases.render_status import render_status
 from quakeslide.usecases.sweep import sweep
 

@@ -1,4 +1,4 @@
-"""What the messages of topic `earthquakes` do to a watch: open it, correct it, end it.
+"""What the poller's messages do to a watch: open it, correct it, let it go on under another id, end it.
 
 Every message takes effect once: the watch remembers the ids of those it handled. Announcements and cancellations that arrive after
 newer ones change nothing.
@@ -6,23 +6,15 @@ newer ones change nothing.
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 
-from quakeslide.documents.ledger import LedgerEntry, read_entry, write_entry
 from quakeslide.domain import object_names
 from quakeslide.domain.aoi import on_the_globe
-from quakeslide.domain.orders import MAX_ATTEMPTS, Step
 from quakeslide.domain.readiness import SETTLING
-from quakeslide.domain.watch import Force, Standing, Watch
-from quakeslide.errors import ImpossibleRequest, LostRace, UnusableComposite
-from quakeslide.messages import Announced, Cancelled, Envelope, Manual, Merged
+from quakeslide.domain.watch import Standing, Watch
+from quakeslide.errors import LostRace
+from quakeslide.messages import Announced, Cancelled, Envelope, Merged
 from quakeslide.ports import ObjectStore
 from quakeslide.usecases.keep_watch import find_watch, save_watch
-from quakeslide.usecases.render_status import problems_of
-
-JSON = "application/json"
-SOURCE = "manual"  # of a ledger entry that no feed brought
-WRITTEN = (Step.EXPORTED, Step.DONE, Step.STUCK)  # an export has ended well
 
 
 def heed_announcement(message: Announced, envelope: Envelope, *, state: ObjectStore) -> None:
@@ -53,7 +45,7 @@ def heed_announcement(message: Announced, envelope: Envelope, *, state: ObjectSt
             return facts if watch.aoi.equals(area) else facts.growing_to(area)
         return replace(facts, aoi=area, aoi_source=message.aoi_source)
 
-    _apply(state, message.event_id, envelope, corrected, fresh=lambda: fresh)
+    apply_once(state, message.event_id, envelope, corrected, fresh=lambda: fresh)
 
 
 def heed_merger(message: Merged, envelope: Envelope, *, state: ObjectStore) -> None:
@@ -98,7 +90,7 @@ def heed_merger(message: Merged, envelope: Envelope, *, state: ObjectStore) -> N
         forces=(),
         track_stages=(),
     )
-    _apply(state, message.into, envelope, taken_over, fresh=lambda: fresh)
+    apply_once(state, message.into, envelope, taken_over, fresh=lambda: fresh)
     heed_cancellation(message, envelope, state=state)
 
 
@@ -119,54 +111,10 @@ def heed_cancellation(message: Cancelled | Merged, envelope: Envelope, *, state:
 
     if find_watch(state, message.event_id) is None and not _is_in_ledger(state, message.event_id):
         return
-    _apply(state, message.event_id, envelope, cancelled, fresh=missing)
+    apply_once(state, message.event_id, envelope, cancelled, fresh=missing)
 
 
-def heed_request(message: Manual, envelope: Envelope, *, state: ObjectStore) -> None:
-    """Do what a person asks for; an earthquake that was linked to another gets a watch of its own, whatever is asked of it.
-
-    Raises:
-        ImpossibleRequest: an event in no ledger without area and post_start, or times that contradict each other.
-        LostRace: the event is in the ledger, but its announcement has not come in yet.
-    """
-
-    def missing() -> Watch:
-        return _unannounced(message, envelope.publish_time, state)
-
-    def changed(watch: Watch) -> Watch:
-        if message.aoi is not None:
-            area = on_the_globe(message.aoi)
-            if watch.has_orders and not watch.aoi.equals(area):
-                watch = watch.growing_to(area)
-            elif not watch.has_orders:
-                watch = replace(watch, aoi=area)
-            watch = replace(watch, aoi_source="manual")
-        watch = replace(
-            watch,
-            tracks=message.tracks if message.tracks is not None else watch.tracks,
-            stages=message.stages if message.stages is not None else watch.stages,
-        )
-        wished = replace(
-            watch, post_start=message.post_start or watch.post_start, pre_end=message.pre_end or watch.pre_end
-        )
-        if wished.pre_finish > wished.post_begin:
-            raise ImpossibleRequest(
-                f"{watch.event_id}: pre_end {wished.pre_finish.isoformat()} lies after"
-                f" post_start {wished.post_begin.isoformat()}"
-            )
-        times = {"pre_end": wished.pre_finish, "post_start": wished.post_begin}
-        # what was ordered goes on; the wish gets composites of its own
-        watch = watch.at_later_time(**times) if watch.has_orders else wished
-        if message.force:
-            watch = _forced(watch, envelope.message_id, _unusable(state, watch.event_id))
-        if watch.standing is not Standing.OPEN and envelope.publish_time > watch.told_at:
-            watch = replace(watch, standing=Standing.OPEN, reason="", linked_to="")
-        return replace(watch, asked_at=max(envelope.publish_time, watch.asked_at or envelope.publish_time))
-
-    _apply(state, message.event_id, envelope, changed, fresh=missing)
-
-
-def _apply(
+def apply_once(
     state: ObjectStore,
     event_id: str,
     envelope: Envelope,
@@ -174,6 +122,15 @@ def _apply(
     *,
     fresh: Callable[[], Watch],
 ) -> None:
+    """Change a watch as a message wants it, unless it has done so before.
+
+    Args:
+        state: bucket of watches.
+        event_id: of the earthquake.
+        envelope: the message's.
+        change: takes the watch as it stands and returns it changed.
+        fresh: makes the watch that is changed where there is none.
+    """
     kept = find_watch(state, event_id)
     if kept is not None and envelope.message_id in kept.watch.messages:
         return
@@ -183,72 +140,5 @@ def _apply(
     save_watch(state, watch.having_handled(envelope.message_id), kept)
 
 
-def _unannounced(message: Manual, published: datetime, state: ObjectStore) -> Watch:
-    """Make the watch of an event that no announcement came for, and its ledger entry."""
-    event_id = message.event_id
-    name = object_names.earthquake(event_id)
-    entry = state.read(name)
-    known = read_entry(entry.data, name) if entry else None
-    if known is not None and known.source != SOURCE and known.state != "refused":  # a refused one may be asked for
-        raise LostRace(f"{event_id} is in the ledger, but its announcement has not come in yet")
-    if message.aoi is None or message.post_start is None:
-        missing = " and ".join(f for f in ("aoi", "post_start") if getattr(message, f) is None)
-        raise ImpossibleRequest(f"{event_id} is in no ledger: a manual message for it must bring {missing}")
-    fresh = LedgerEntry(
-        event_id=event_id,
-        source=SOURCE,
-        ids=(event_id,),
-        state="announced",
-        updated=published,
-        told=None,
-        reasons=("asked for by a manual message",),
-    )
-    state.create(name, write_entry(fresh), JSON)
-    return Watch(
-        event_id=event_id,
-        t0=message.post_start,
-        place=event_id,
-        magnitude=None,
-        aoi=on_the_globe(message.aoi),
-        aoi_source="manual",
-        told_at=published,
-    )
-
-
 def _is_in_ledger(state: ObjectStore, event_id: str) -> bool:
     return state.read(object_names.earthquake(event_id)) is not None
-
-
-def _unusable(state: ObjectStore, event_id: str) -> set[str]:
-    """Return the composites that the detector could not use."""
-    return {
-        problem["composite_id"] for problem in problems_of(event_id, state) if problem["code"] == UnusableComposite.code
-    }
-
-
-def _forced(watch: Watch, nonce: str, unusable: set[str]) -> Watch:
-    """Wish all exported composites scored again; those whose export failed or gave something unusable are exported again.
-
-    An export that was started may have ended since the watch was last looked at; where it has not, the rescan finds shards missing
-    and leaves it to them.
-    """
-    exported: list[str] = []
-    for item in watch.track_stages:
-        orders = []
-        for order in item.orders:
-            if order.step is Step.FAILED or (order.step in WRITTEN and order.composite_id in unusable):
-                again = order.attempt + 1
-                order = replace(
-                    order,
-                    step=Step.PLANNED,
-                    attempt=again,
-                    attempts_allowed=again + MAX_ATTEMPTS - 1,
-                    operation=None,
-                    redrives=0,
-                )
-            elif order.step in (Step.EXPORTING, *WRITTEN):
-                exported.append(order.composite_id)
-                order = replace(order, step=Step.EXPORTED, redrives=0) if order.step is Step.STUCK else order
-            orders.append(order)
-        watch = watch.having(replace(item, orders=tuple(orders)))
-    return replace(watch, forces=(*watch.forces, Force(nonce=nonce, composite_ids=tuple(sorted(exported)))))
