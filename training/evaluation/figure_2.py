@@ -5,6 +5,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from training.evaluation.band_sets import of_row
 from training.evaluation.published import Published, read_published
 from training.evaluation.runs import At, Run, median_and_spread
 
@@ -60,7 +61,7 @@ def _draw_ours(
 ) -> None:
     points = []
     for row, place in zip(rows, places, strict=True):
-        own = [r for r in runs if r.key == (row.polarisation, row.orbit_pass, row.stack, row.architecture)]
+        own = of_row(row, runs)
         if own:
             value, spread = median_and_spread(own, "f1", at)
             points.append((place + 0.06, 100 * value, 100 * (spread or 0)))

@@ -25,3 +25,8 @@ def as_csv(lines: Sequence[Line]) -> str:
     writer.writeheader()
     writer.writerows(lines)
     return text.getvalue()
+
+
+def percent(value: float, spread: float | None = None) -> str:
+    """Return a share of 1 in percent as the paper prints it, with its standard deviation where there is one."""
+    return f"{100 * value:.2f}" if spread is None else f"{100 * value:.2f} ± {100 * spread:.1f}"

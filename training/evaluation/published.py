@@ -36,6 +36,11 @@ class Published:
     spreads: dict[str, str]
     suspect: tuple[str, ...]
 
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """Polarisation, pass, stack, network, as those of a run."""
+        return self.polarisation, self.orbit_pass, self.stack, self.architecture
+
     def cell(self, metric: str) -> str:
         """Return a value as the paper prints it, with its spread."""
         spread = self.spreads.get(metric, "")

@@ -15,6 +15,7 @@ from training.experiments import Experiment
 
 CONFIG = "config.json"
 METRICS = "metrics.json"
+HISTORY = "history.json"
 
 At = Literal["published", "half", "validation"]
 _KEYS: dict[At, str | None] = {"published": None, "half": "at_half", "validation": "at_validation_threshold"}
@@ -32,12 +33,14 @@ class Run:
         folder: where it lies.
         experiment: its values, as `config.json` says.
         dataset: identity of its patches, as `config.json` says.
+        learnt_from: names of events, as `history.json` says.
         evaluation: as `metrics.json` says.
     """
 
     folder: Path
     experiment: Experiment
     dataset: str
+    learnt_from: frozenset[str]
     evaluation: dict[str, Any]
 
     @property
@@ -83,11 +86,12 @@ def _read(folder: Path) -> Run:
             folder=folder,
             experiment=Experiment(**{**values, "events": tuple(values["events"])}),
             dataset=config["dataset"],
+            learnt_from=frozenset(json.loads((folder / HISTORY).read_text(encoding="utf-8"))["events"]),
             evaluation=evaluation,
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
         raise UnreadableRun(
-            f"{folder}: {CONFIG} or {METRICS} is not of this release ({error!r}); train it again"
+            f"{folder}: {CONFIG}, {METRICS} or {HISTORY} is not of this release ({error!r}); train it again"
         ) from error
 
 

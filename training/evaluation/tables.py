@@ -11,8 +11,9 @@ from typing import get_args
 
 import click
 
+from training.evaluation.band_sets import R12_NOTE, events_of, of_row, r12_table
 from training.evaluation.figure_2 import draw_figure_2
-from training.evaluation.lines import Line, as_csv, as_markdown
+from training.evaluation.lines import Line, as_csv, as_markdown, percent
 from training.evaluation.published import Published, read_published
 from training.evaluation.runs import At, Run, UnreadableRun, best_on_validation, median_and_spread, read_runs
 from training.evaluation.scores import MEASURES
@@ -20,11 +21,6 @@ from training.evaluation.seeds import SEEDS_NOTE, seeds_table
 
 PERCENT = {"accuracy": "Accuracy (%)", "precision": "Precision (%)", "recall": "Recall (%)", "f1": "F1 (%)"}
 SHARE = {"accuracy": "Accuracy", "precision": "Precision", "recall": "Recall", "f1": "F1"}
-
-
-def of_row(row: Published, runs: Sequence[Run]) -> list[Run]:
-    """Return the runs that belong to a row of the paper."""
-    return [run for run in runs if run.key == (row.polarisation, row.orbit_pass, row.stack, row.architecture)]
 
 
 def grid_table(table: str, runs: Sequence[Run], at: At) -> list[Line]:
@@ -38,12 +34,11 @@ def grid_table(table: str, runs: Sequence[Run], at: At) -> list[Line]:
         lines.append(
             head | {"Source": "paper", "Runs": "24"} | {PERCENT[m]: row.cell(m) for m in MEASURES} | _suspect(row)
         )
-        medians = {m: median_and_spread(own, m, at) if own else None for m in MEASURES}
-        ours = {PERCENT[m]: _with_spread(pair) for m, pair in medians.items()}
-        lines.append(head | {"Source": "ours, median ± sd", "Runs": str(len(own))} | ours | _remark(own))
+        ours = {PERCENT[m]: percent(*median_and_spread(own, m, at)) if own else "" for m in MEASURES}
+        lines.append(head | {"Source": "ours, median ± sd", "Runs": str(len(own))} | ours | _remark(own, row))
         chosen = {PERCENT[m]: _chosen(own, m, at) for m in MEASURES}
         lines.append(
-            head | {"Source": "ours, best on validation", "Runs": str(min(1, len(own)))} | chosen | _remark(own)
+            head | {"Source": "ours, best on validation", "Runs": str(min(1, len(own)))} | chosen | _remark(own, row)
         )
     return lines
 
@@ -62,11 +57,15 @@ def table_4(runs: Sequence[Run], at: At) -> list[Line]:
             for key, title in names.items()
         }
         scores = {PERCENT[m]: _chosen(own, m, at) for m in MEASURES}
-        lines.append(head | {"Source": "ours, best on validation"} | values | scores | _remark(own))
+        lines.append(head | {"Source": "ours, best on validation"} | values | scores | _remark(own, row))
         base = best_on_validation(own, at).evaluation["test"]["baseline"] if own else {}
-        threshold = {PERCENT[m]: f"{100 * base[m]:.2f}" if own else "" for m in MEASURES}
+        threshold = {PERCENT[m]: percent(base[m]) if own else "" for m in MEASURES}
         lines.append(
-            head | {"Source": "threshold and density"} | dict.fromkeys(names.values(), "") | threshold | _remark(own)
+            head
+            | {"Source": "threshold and density"}
+            | dict.fromkeys(names.values(), "")
+            | threshold
+            | _remark(own, row)
         )
     return lines
 
@@ -91,45 +90,41 @@ def table_5(runs: Sequence[Run], at: At) -> list[Line]:
             counts = {"Negatives": str(block["patches"] - block["landslides"]), "Positives": str(block["landslides"])}
             ours = {SHARE[m]: f"{best.measure(part, m, at):.4f}" for m in MEASURES}
             base = {SHARE[m]: f"{block['baseline'][m]:.4f}" for m in MEASURES}
-        lines.append(head | {"Source": "ours, best on validation"} | counts | ours | _remark(own))
-        lines.append(head | {"Source": "threshold and density"} | counts | base | _remark(own))
+        lines.append(head | {"Source": "ours, best on validation"} | counts | ours | _remark(own, row))
+        lines.append(head | {"Source": "threshold and density"} | counts | base | _remark(own, row))
     return lines
 
 
-def _with_spread(pair: tuple[float, float | None] | None) -> str:
-    if pair is None:
-        return ""
-    value, spread = pair
-    return f"{100 * value:.2f}" if spread is None else f"{100 * value:.2f} ± {100 * spread:.1f}"
-
-
 def _chosen(runs: Sequence[Run], metric: str, at: At) -> str:
-    return f"{100 * best_on_validation(runs, at).measure('test', metric, at):.2f}" if runs else ""
+    return percent(best_on_validation(runs, at).measure("test", metric, at)) if runs else ""
 
 
 def _suspect(row: Published) -> Line:
     return {"Remark": "; ".join(row.suspect)}
 
 
-def _remark(runs: Sequence[Run]) -> Line:
-    return {"Remark": ", ".join(sorted({run.data for run in runs}))}
+def _remark(runs: Sequence[Run], row: Published) -> Line:
+    others = sorted({len(run.learnt_from) for run in runs if run.learnt_from != events_of(row)})
+    said = [f"learnt from {count} event{'s' * (count > 1)}, not the paper's {len(events_of(row))}" for count in others]
+    return {"Remark": ", ".join([*sorted({run.data for run in runs}), *said])}
 
 
 TABLES: dict[str, Callable[[Sequence[Run], At], list[Line]]] = {
     "4": table_4,
     "5": table_5,
     **{name: lambda runs, at, name=name: grid_table(name, runs, at) for name in ("A1", "A2", "A3")},  # type: ignore[misc]
+    "R12": r12_table,
     "seeds": seeds_table,
 }
 
-NOTES = {"seeds": SEEDS_NOTE}
+NOTES = {"R12": R12_NOTE, "seeds": SEEDS_NOTE}
 """What a file says below its table."""
 
 TABLE_HELP = """Print a table of the paper with our runs beside it; cells without a run stay empty.
 
 4, 5, A1, A2, A3, or figure2 (needs --out FILE.png): the paper's median and standard deviation over 24 trainings stand beside ours, and
-beside the one that the validation part chooses. Or seeds: smallest, median and greatest score of trainings that differ in the seed
-alone, with the baseline on the same patches.
+beside the one that the validation part chooses. R12: VV on six events and on nine against VV and VH on six. seeds: smallest, median and
+greatest score of trainings that differ in the seed alone, with the baseline on the same patches.
 
 \b
 Examples:

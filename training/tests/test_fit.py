@@ -1,11 +1,13 @@
 """A network really learns, on scenes so easy that a minute suffices. Not that it beats a threshold: here it need not."""
 
 import dataclasses
+import io
 import json
 
 import keras
 import numpy as np
 import pytest
+from rich.console import Console
 
 from training import export, fit
 from training.batches import Batches, constants_of
@@ -15,7 +17,7 @@ from training.evaluation.scores import count
 from training.experiments import Experiment
 from training.patches.split import LeakedEvent
 from training.patches.store import UnusableDataset
-from training.report import Bar, Facts, to_file
+from training.report import Bar, Facts, Steps, to_file
 from training.sources.simulated import Recipe, build
 from training.tests.easy_patches import write_easy_set
 
@@ -180,6 +182,26 @@ def test_bar_tells_loss_and_f1(capsys):
     with Bar() as bar:
         bar(facts, True)
     assert "epoch 2/9 loss 0.2500  val loss 0.5000 F1 0.750" in capsys.readouterr().out
+
+
+def test_steps_are_told_in_lines_where_there_is_no_terminal():
+    """Six seconds a step; of 100 steps 40 were done before and took none."""
+    out, now = io.StringIO(), iter(range(0, 10_000, 6))
+    with Steps("scene", console=Console(file=out), clock=lambda: next(now)) as steps:
+        for done in range(40, 101):
+            steps(done, 100)
+    lines = out.getvalue().splitlines()
+    assert lines[:3] == ["scene 40 of 100", "scene 45 of 100 about 0:05:30 left", "scene 50 of 100 about 0:05:00 left"]
+    assert lines[-2:] == ["scene 95 of 100 about 0:00:30 left", "scene 100 of 100"]
+    assert len(lines) == 13
+
+
+def test_steps_are_a_bar_on_a_terminal():
+    out = io.StringIO()
+    with Steps("scene", console=Console(file=out, force_terminal=True, width=100)) as steps:
+        steps(3, 9)
+    assert "scene 3 of 9" in out.getvalue()
+    assert "\x1b[" in out.getvalue()
 
 
 def test_report_to_a_file_can_be_read_at_any_time(tmp_path):

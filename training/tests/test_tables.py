@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from training.evaluation.band_sets import NINE, SIX
 from training.evaluation.curve_figures import curves_command
 from training.evaluation.curves import precision_recall, reliability
 from training.evaluation.published import read_published
@@ -77,6 +78,7 @@ def runs(tmp_path):
             "unseen_sumatra": block(test / 2, baseline=block(0.4), patches=110, landslides=10),
         }
         (folder / "config.json").write_text(json.dumps({"experiment": asdict(experiment), "dataset": "d" * 64}))
+        (folder / "history.json").write_text(json.dumps({"events": sorted(SIX)}))
         (folder / "metrics.json").write_text(json.dumps({"evaluation": evaluation}))
     (tmp_path / "runs" / "unfinished").mkdir()
     (tmp_path / "runs" / "unfinished" / "config.json").write_text("{}")
@@ -112,6 +114,70 @@ def test_best_models_come_with_their_values_and_the_baseline(runs):
     assert lines[0][2:8] == ["paper", "6", "32", "0.7", "0.001", "96.49"]
     assert lines[1][2:8] == ["ours, best on validation", "5", "32", "0.5", "0.0001", "55.00"]
     assert lines[2][-2:] == ["50.00", "simulated"]
+
+
+def written(folder, *, polarisation="vv", orbit_pass="ASCENDING", stack=(60, 12), seed=0, events=(), learnt=SIX, f1):
+    experiment = Experiment(
+        polarisation=polarisation,
+        orbit_pass=orbit_pass,
+        pre_days=stack[0],
+        post_days=stack[1],
+        seed=seed,
+        events=events,
+    )
+    folder = folder / experiment.run_id("d")
+    folder.mkdir(parents=True)
+    evaluation = {"data": "simulated", "validation": block(f1), "test": block(f1, baseline=block(0.5))}
+    (folder / "config.json").write_text(json.dumps({"experiment": asdict(experiment), "dataset": "d" * 64}))
+    (folder / "history.json").write_text(json.dumps({"events": sorted(learnt)}))
+    (folder / "metrics.json").write_text(json.dumps({"evaluation": evaluation}))
+
+
+@pytest.fixture
+def both(tmp_path):
+    """VV on six (restricted: the set has nine), on nine and on one event; VV and VH on six."""
+    folder = tmp_path / "both"
+    for seed, f1 in enumerate((0.5, 0.6, 0.65)):
+        written(folder, events=tuple(sorted(SIX)), learnt=SIX, seed=seed, f1=f1)
+    written(folder, learnt=NINE, f1=0.45)
+    written(folder, events=("papua",), learnt={"papua"}, f1=0.99)
+    written(folder, polarisation="vv_vh", learnt=SIX, f1=0.8)
+    written(folder, polarisation="vv_vh", orbit_pass="DESCENDING", stack=(12, 12), learnt=SIX, f1=0.7)
+    return folder
+
+
+def test_six_and_nine_events_are_those_of_table_1():
+    assert {"papua", "lombok", "hokkaido", "mesetas", "milin", "luding"} == SIX
+    assert SIX | {"capellades", "kaikoura", "gorkha"} == NINE
+
+
+def test_band_sets_are_compared_on_the_same_events_beside_the_paper(both):
+    head, _, *lines = printed("R12", both)
+    assert head[2:6] == ["Source", "VV, six events", "VV, nine events", "VV and VH, six events"]
+    assert len(lines) == 2 * 2 * len(WINDOWS)
+    cells = {tuple(line[:3]): line[3:6] for line in lines}
+    assert cells["60-12", "ascending", "paper"] == ["60.51 ± 13.7", "57.31", "80.94 ± 1.3"]
+    assert cells["60-12", "ascending", "ours"] == ["60.00 ± 7.6 (3)", "45.00 (1)", "80.00 (1)"]
+    assert cells["12-12", "descending", "paper"] == ["61.66 ± 2.4", "", "76.30 ± 1.9"]
+    assert cells["12-12", "descending", "ours"] == ["", "", "70.00 (1)"]
+    empty = [key for key, values in cells.items() if key[2] == "ours" and values == ["", "", ""]]
+    assert len(empty) == 2 * len(WINDOWS) - 2
+    remarks = {tuple(line[:3]): line[6] for line in lines}
+    assert remarks["60-12", "ascending", "ours"] == "simulated"
+    assert "probably copied" in remarks["24-24", "ascending", "paper"]
+
+
+def test_rows_of_the_paper_take_the_runs_that_learnt_from_their_events(both):
+    (three,) = (x for x in printed("A3", both) if x[:3] == ["ascending", "60-12", "ours, median ± sd"])
+    assert (three[3], three[-2:]) == ("3", ["60.00 ± 7.6", "simulated"])
+    (nine,) = (x for x in printed("4", both) if x[:3] == ["vv", "ascending", "ours, best on validation"])
+    assert nine[-2:] == ["45.00", "simulated"]
+
+
+def test_runs_on_other_events_are_said_to_be_so(tmp_path):
+    written(tmp_path / "runs", learnt=SIX, f1=0.7)
+    (line,) = (x for x in printed("4", tmp_path / "runs") if x[:3] == ["vv", "ascending", "ours, best on validation"])
+    assert line[-2:] == ["70.00", "simulated, learnt from 6 events, not the paper's 9"]
 
 
 def test_unseen_events_are_scored_by_the_chosen_model(runs):
