@@ -16,6 +16,7 @@ from typing import Any, Self
 import requests
 
 from infra.local.clock import Clock
+from infra.local.model_server import ModelServer
 from infra.local.processes import Child, free_port, wait_until_free
 from infra.local.provision import PROJECT, bucket_name, client_environment, provision, use_here
 from infra.local.scheduler import Scheduler
@@ -88,7 +89,8 @@ class Stack:
     def _start(self) -> None:
         clock = ["--clock", self.clock.path]
         pubsub = self._service("pubsub", *clock).ready_line()
-        model_server = self._model_server()
+        model_server = ModelServer(ROOT, self.models, self.folder)
+        self.children["model_server"] = model_server
         storage = self._service(
             "storage", "--root", self.folder / "storage", "--pubsub", f"127.0.0.1:{pubsub['port']}", *clock
         ).ready_line()
@@ -108,7 +110,9 @@ class Stack:
         endpoints = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
         provision(TOPOLOGY, endpoints)
         self._upload_cards()
-        model_server()
+        self.model_server, controls = model_server.addresses()
+        if controls:
+            self.urls["model_server"] = controls
         for name, port in ports.items():
             self._function(name, port)
         for name, port in ports.items():
@@ -122,34 +126,6 @@ class Stack:
         child = Child(name, command, self.environment, ROOT, self.folder / "logs" / f"{name}.log")
         self.children[name] = child
         return child
-
-    def _model_server(self) -> Any:
-        """Start the genuine TensorFlow Serving where it is on PATH, else ours; return what waits for it."""
-        log = self.folder / "logs" / "model_server.log"
-        if genuine := shutil.which("tensorflow_model_server"):
-            port = free_port()
-            config = self.folder / "models.config"
-            entries = [
-                f'config {{ name: "{path.name}" base_path: "{path}" model_platform: "tensorflow" }}'
-                for path in sorted(self.models.iterdir())
-                if path.is_dir()
-            ]
-            config.write_text("model_config_list {\n" + "\n".join(entries) + "\n}\n", encoding="utf-8")
-            command = [genuine, f"--port={port}", f"--model_config_file={config}"]
-            command.append("--enable_serialization_as_tensor_content=true")  # as serving/Dockerfile has it
-            child = self.children["model_server"] = Child("model_server", command, {}, ROOT, log)
-            self.model_server = f"127.0.0.1:{port}"
-            return lambda: child.wait_for_port(port)
-        python = ROOT / "build" / "envs" / "serving" / "bin" / "python"
-        command = [python, "-m", "serving.local_server", "--models", self.models, "--port", "0", "--rest-port", "0"]
-        child = self.children["model_server"] = Child("model_server", command, {}, ROOT, log)
-
-        def wait() -> None:
-            ready = child.ready_line()
-            self.model_server = f"127.0.0.1:{ready['port']}"
-            self.urls["model_server"] = f"http://127.0.0.1:{ready['rest_port']}"
-
-        return wait
 
     def _upload_cards(self) -> None:
         """Put the model cards where the detector reads them: the models bucket."""

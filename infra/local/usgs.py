@@ -1,13 +1,8 @@
 """USGS, replayed: summary feeds, event details and products from a recording, as they would stand at the stack's clock.
 
-A recording is a folder with `detail/<id>.geojson` (recorded event details) and `product/...` (recorded product bodies, by their path
-on earthquake.usgs.gov). A body that was not recorded is a 404; nothing is ever made up. An event shows up 20 minutes after its
-origin, the usual posting lag outside California.
-
-A detail that was recorded with its superseded products (several versions of one origin) is replayed as it stood: at an instant only
-the products sent until then are there, and magnitude, place and time are those of the preferred origin among them. Feeds answer
-conditional requests. `POST /_local/faults` takes a list of `{"kind": "delete", "event_id": ID}` (gone from the feeds, 409 as a detail,
-listed by the event service with `includedeleted`), `{"kind": "status", "status": 503, "path": PREFIX, "times": N or null}`.
+A product body that was not recorded is a 404; nothing is ever made up. Feeds answer conditional requests. `POST /_local/faults` takes a
+list of `{"kind": "delete", "event_id": ID}` (gone from the feeds, 409 as a detail, listed by the event service with `includedeleted`),
+`{"kind": "status", "status": 503, "path": PREFIX, "times": N or null}`.
 """
 
 import argparse
@@ -22,79 +17,13 @@ from flask import Flask, Response, abort, jsonify, request, send_file
 from waitress import create_server
 
 from infra.local.clock import Clock
+from infra.local.usgs_recording import Recording, origin_time
 
-POSTING_LAG = timedelta(minutes=20)
 SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
 # The 4.5 feed means magnitude >= 4.45; the feeds filter on origin time, not on `updated`.
 LEVELS = {"significant": 5.95, "4.5": 4.45, "2.5": 2.45, "1.0": 0.95, "all": -10.0}
 REAL_HOST = "https://earthquake.usgs.gov"
 QUERY_LIMIT = 20_000
-
-
-class Recording:
-    """A recorded set of events.
-
-    Attributes:
-        folder: of the recording.
-        details: recorded detail documents by event id.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder.resolve()
-        self.details: dict[str, dict[str, Any]] = {}
-        for path in sorted((self.folder / "detail").glob("*.geojson")):
-            document = json.loads(path.read_text(encoding="utf-8"))
-            self.details[document["id"]] = document
-        if not self.details:
-            raise ValueError(f"{folder}: no detail/*.geojson, so there is nothing to replay")
-
-    def visible(self, now: datetime) -> list[dict[str, Any]]:
-        """Return the details known at an instant, newest origin first."""
-        standing = (_as_of(d, now) for d in self.details.values())
-        return sorted((d for d in standing if d is not None), key=_origin, reverse=True)
-
-    def find(self, event_id: str, now: datetime) -> dict[str, Any] | None:
-        """Return the detail that has this id among all its ids."""
-        return next((d for d in self.visible(now) if f",{event_id}," in d["properties"]["ids"]), None)
-
-
-def _origin(detail: dict[str, Any]) -> datetime:
-    return datetime.fromtimestamp(detail["properties"]["time"] / 1000, UTC)
-
-
-def _as_of(detail: dict[str, Any], now: datetime) -> dict[str, Any] | None:
-    """Return a detail as it stood at an instant, None before it was there."""
-    products = detail["properties"]["products"]
-    origins = products.get("origin", [])
-    names = [(o["source"], o["code"]) for o in origins]
-    if len(set(names)) == len(names):  # recorded without its history: as a whole, after the usual lag
-        return detail if _origin(detail) + POSTING_LAG <= now else None
-    cut = now.timestamp() * 1000
-    standing: dict[str, list[dict[str, Any]]] = {}
-    for kind, versions in products.items():
-        newest: dict[tuple[str, str], dict[str, Any]] = {}
-        for product in sorted(versions, key=lambda p: p["updateTime"]):
-            if product["updateTime"] <= cut:
-                newest[(product["source"], product["code"])] = product
-        if left := [p for p in newest.values() if p["status"] != "DELETE"]:
-            standing[kind] = sorted(left, key=lambda p: (p.get("preferredWeight", 0), p["updateTime"]), reverse=True)
-    usable = [o for o in standing.get("origin", []) if "latitude" in o["properties"]]
-    if not usable:
-        return None
-    told = usable[0]["properties"]
-    ids = {f"{o['properties']['eventsource']}{o['properties']['eventsourcecode']}" for o in usable}
-    preferred = f"{told['eventsource']}{told['eventsourcecode']}"
-    properties = detail["properties"] | {
-        "mag": float(told["magnitude"]) if "magnitude" in told else None,
-        "time": int(datetime.fromisoformat(told["eventtime"]).timestamp() * 1000),
-        "updated": max(p["updateTime"] for left in standing.values() for p in left),
-        "ids": f",{','.join(sorted(ids))},",
-        "types": f",{','.join(sorted(standing))},",
-        "status": str(told.get("review-status", "automatic")).lower(),
-        "products": standing,
-    }
-    place = [float(told["longitude"]), float(told["latitude"]), float(told["depth"])]
-    return detail | {"id": preferred, "properties": properties, "geometry": {"type": "Point", "coordinates": place}}
 
 
 def create_app(recording: Recording, clock: Clock) -> Flask:
@@ -141,7 +70,7 @@ def create_app(recording: Recording, clock: Clock) -> Flask:
             abort(404)
         requests_seen["feed"] += 1
         now = clock.now()
-        recent = [d for d in known(now) if _origin(d) > now - SPANS[span]]
+        recent = [d for d in known(now) if origin_time(d) > now - SPANS[span]]
         strong = [d for d in recent if (d["properties"]["mag"] or -99) >= LEVELS[level]]
         reply = here(_collection(strong, now))
         marks = sorted((d["id"], d["properties"]["updated"]) for d in strong)
@@ -172,7 +101,7 @@ def create_app(recording: Recording, clock: Clock) -> Flask:
         found = [
             d
             for d in known(now)
-            if start <= _origin(d) <= end
+            if start <= origin_time(d) <= end
             and d["properties"]["updated"] > after
             and (d["properties"]["mag"] or -99) >= least
         ]

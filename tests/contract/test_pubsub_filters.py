@@ -4,17 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.local.pubsub.filters import (
-    Differs,
-    Equals,
-    Filter,
-    FilterError,
-    Has,
-    HasPrefix,
-    Joined,
-    Not,
-    parse,
-)
+from infra.local.pubsub.filter_grammar import FilterError, parse
+from infra.local.pubsub.filters import Differs, Equals, Filter, Has, HasPrefix, Joined, Not
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from infra.local.baseline import baseline_detections
 from infra.local.clock import Clock
 from infra.local.judge import Verdict, judge
 from infra.local.quiet_campaign import summary, wilson
-from infra.local.usgs import Recording, create_app
+from infra.local.usgs import create_app
+from infra.local.usgs_recording import Recording
 
 DATA = Path(__file__).parents[1] / "data"
 T0 = datetime(2024, 1, 1, 7, 10, 9, 476000, tzinfo=UTC)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from google.pubsub_v1 import types
 
 from infra.local.clock import Clock
-from infra.local.pubsub import checks, filters, names
+from infra.local.pubsub import checks, filter_grammar, filters, names
 from infra.local.pubsub.backlog import Backlog, Entry
 from infra.local.pubsub.dead_letter import dead_letter
 from infra.local.pubsub.faults import Fault
@@ -118,7 +118,7 @@ class Broker:
             self._check_dead_letter_topic(config)
             self.backlogs[config.name] = Backlog(config, self._sequences)
             if config.filter:
-                self._filters[config.name] = filters.parse(config.filter)
+                self._filters[config.name] = filter_grammar.parse(config.filter)
         return config
 
     def _check_dead_letter_topic(self, config: types.Subscription) -> None:

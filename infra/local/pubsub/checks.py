@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import grpc
 from google.pubsub_v1 import types
 
-from infra.local.pubsub import filters
+from infra.local.pubsub import filter_grammar
 from infra.local.pubsub.refusal import Refused, invalid, out_of_range, unsupported
 
 TOPIC_FIELDS = {"name", "labels"}
@@ -58,8 +58,8 @@ def completed(config: types.Subscription) -> types.Subscription:
     check_push(config.push_config)
     if config.filter:
         try:
-            filters.parse(config.filter)
-        except filters.FilterError as error:
+            filter_grammar.parse(config.filter)
+        except filter_grammar.FilterError as error:
             raise invalid(f"Invalid filter syntax: {error} (filter={config.filter}).") from error
     if "retry_policy" in config:
         _complete_retry(config.retry_policy)
