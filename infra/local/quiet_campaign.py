@@ -11,8 +11,8 @@ from math import sqrt
 from typing import Any
 
 from infra.local import elsewhere, quiet
-from infra.local.demo import BUILD, PRETENDED, RECORDINGS, console, step
 from infra.local.stack import Stack
+from infra.local.stories import BUILD, PRETENDED, RECORDINGS, console, step
 
 Z95 = 1.959964
 

@@ -16,9 +16,9 @@ from google.api_core.exceptions import DeadlineExceeded
 from google.cloud import pubsub_v1
 from shapely.geometry import mapping
 
-from infra.local.demo import BUILD, NOTICE, NOTO, NOTO_ORIGIN, RECORDINGS, prepare_archive
 from infra.local.provision import PROJECT
 from infra.local.stack import Stack
+from infra.local.stories import BUILD, NOTICE, NOTO, NOTO_ORIGIN, RECORDINGS, prepare_archive
 
 SMALL_AREA = shapely.box(136.940, 37.340, 136.974, 37.367)  # 3 x 3 km
 PASSES = {

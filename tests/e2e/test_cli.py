@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from shapely.geometry import mapping
 
-from infra.local.demo import NOTO_ORIGIN
 from infra.local.provision import PROJECT
 from infra.local.stack import ROOT, Stack
+from infra.local.stories import NOTO_ORIGIN
 from tests.e2e.story import NOTHING, TINY_AREA, ask, contents, late_stack, shared_archive
 
 MODEL = "vv_vh_ascending_60_12"

@@ -15,9 +15,9 @@ import pytest
 import requests
 from google.cloud import pubsub_v1
 
-from infra.local.demo import NOTO, NOTO_ORIGIN
 from infra.local.provision import PROJECT
 from infra.local.stack import Stack
+from infra.local.stories import NOTO, NOTO_ORIGIN
 from tests.e2e.story import (
     READY,
     ask,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from shapely.geometry import shape
 
-from infra.local.demo import NOTICE, NOTO
+from infra.local.stories import NOTICE, NOTO
 from tests.e2e.story import FINAL, PASSES, SMALL_AREA, Story, archive_for, play, stack_for
 
 

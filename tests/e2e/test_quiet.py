@@ -15,8 +15,8 @@ from rasterio.io import MemoryFile
 from rasterio.warp import Resampling, reproject
 
 from infra.local import quiet
-from infra.local.demo import BUILD, PRETENDED, QUIET, QUIET_DATE, RECORDINGS
 from infra.local.stack import Stack
+from infra.local.stories import BUILD, PRETENDED, QUIET, QUIET_DATE, RECORDINGS
 from tests.e2e.story import ask, contents, look, problems_of, results_of, shared_archive, status_of, waiting
 
 SERIES = RECORDINGS / "california"

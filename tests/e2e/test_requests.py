@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from google.cloud import pubsub_v1
 
-from infra.local.demo import NOTICE, NOTO_ORIGIN
 from infra.local.provision import PROJECT
 from infra.local.stack import Stack
+from infra.local.stories import NOTICE, NOTO_ORIGIN
 from tests.e2e.story import (
     anonymous,
     ask,

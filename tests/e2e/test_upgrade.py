@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from infra.local.demo import NOTO, NOTO_ORIGIN
 from infra.local.stack import Stack
+from infra.local.stories import NOTO, NOTO_ORIGIN
 from quakeslide.documents.watch import WATCH, read_watch
 from quakeslide.domain.watch import Standing
 from tests.e2e.story import (
