@@ -28,6 +28,7 @@ IMAGE_PARTS = (
     "serving/Dockerfile",
     "serving/fetch_served.py",
     "serving/models.config",
+    "serving/batching.config",
     "serving/monitoring.config",
     "build/models",
 )

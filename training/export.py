@@ -28,6 +28,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from training.batching import PATCHES, write_batching
 from training.networks import build
 from training.tile_graph import ServingGraph
 from training.warm_up import write_warm_up
@@ -35,7 +36,13 @@ from training.warm_up import write_warm_up
 WEIGHTS = "weights.npz"
 CARD = "card.json"
 ORIGIN = "origin.json"
-GRAPH_SOURCES = ("networks/cnn.py", "networks/standardisation.py", "shared_convolutions.py", "tile_graph.py")
+GRAPH_SOURCES = (
+    "batching.py",
+    "networks/cnn.py",
+    "networks/standardisation.py",
+    "shared_convolutions.py",
+    "tile_graph.py",
+)
 ARCHITECTURE_KEYS = ("variant", "filters", "bands", "standardisation")
 
 
@@ -134,11 +141,16 @@ def _by_band(folder: Path, card: dict[str, Any], key: str, values: dict[str, flo
     return [values[band] for band in bands] if isinstance(values, dict) else list(values)
 
 
-def export_saved_model(folder: Path, to: Path) -> Path:
+def export_saved_model(folder: Path, to: Path, *, only_patches: bool = False) -> Path:
     """Write the SavedModel of a model folder at `to/<name>/<version>/`, with the card beside `saved_model.pb` and requests to warm up with.
 
     Nothing is done when it is there already, made from the same card, weights and code. The version's folder appears at once and whole: a
     server that watches `to` never sees half of it.
+
+    Args:
+        folder: of the model.
+        to: base folder of the server.
+        only_patches: write `<name>_patches` instead, without `tile`, whose requests TensorFlow Serving may join (`training.batching`).
 
     Returns:
         The version's folder.
@@ -150,7 +162,8 @@ def export_saved_model(folder: Path, to: Path) -> Path:
     for key in ("name", "version", "fill_db"):
         if key not in card:
             raise UnusableModel(f"{folder / CARD}: {key!r} is missing; a model cannot be served without it")
-    version = to / card["name"] / str(card["version"])
+    name = card["name"] + PATCHES * only_patches
+    version = to / name / str(card["version"])
     if is_exported(card, version):
         return version
     if (architecture := card.get("architecture", "cnn")) != "cnn":
@@ -159,8 +172,11 @@ def export_saved_model(folder: Path, to: Path) -> Path:
     # Hidden until whole: model servers look only at folders whose name is an integer.
     draft = version.with_name(f".{version.name}-{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
-    tf.saved_model.save(graph, str(draft), signatures=graph.served)
-    write_warm_up(draft, name=card["name"], bands=len(card["bands"]))
+    served = {key: graph.served[key] for key in graph.served if key == "serving_default" or not only_patches}
+    tf.saved_model.save(graph, str(draft), signatures=served)
+    write_warm_up(draft, name=name, bands=len(card["bands"]), signatures=served)
+    if only_patches:
+        write_batching(draft)
     shutil.copyfile(folder / CARD, draft / CARD)
     (draft / ORIGIN).write_text(json.dumps(_origin(), indent=2) + "\n", encoding="utf-8")
     shutil.rmtree(version, ignore_errors=True)
@@ -197,7 +213,10 @@ def _origin() -> dict[str, str]:
     show_default=True,
     help="Model base folder of the server; SavedModels go to NAME/VERSION/ in it.",
 )
-def export_command(models: Path, to: Path) -> None:
+@click.option(
+    "--patches", is_flag=True, help="Also NAME_patches/VERSION without `tile`, for batches of single patches."
+)
+def export_command(models: Path, to: Path, patches: bool) -> None:
     """Export every model folder as a SavedModel that TensorFlow Serving loads; skip what is there already."""
     folders = sorted(card.parent for card in models.rglob(CARD))
     if not folders:
@@ -205,6 +224,8 @@ def export_command(models: Path, to: Path) -> None:
     for folder in folders:
         try:
             version = export_saved_model(folder, to)
+            if patches:
+                export_saved_model(folder, to, only_patches=True)
         except UnusableModel as error:
             raise click.ClickException(str(error)) from error
         click.echo(f"{folder} -> {version}")

@@ -7,6 +7,7 @@ The messages are written field by field: this environment has no tensorflow-serv
 prediction_log.proto, predict.proto and model.proto.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 
 import tensorflow as tf
@@ -17,13 +18,14 @@ TILE_PX = 544
 """One block of windows and some: what is set up lazily depends on the signature, not on the size."""
 
 
-def write_warm_up(folder: Path, *, name: str, bands: int) -> None:
-    """Write the requests into a SavedModel's folder: patches, a tile that is seen and one that is missing.
+def write_warm_up(folder: Path, *, name: str, bands: int, signatures: Collection[str]) -> None:
+    """Write the requests into a SavedModel's folder: patches, a tile that is seen and one that is missing, to the signatures it has.
 
     Args:
         folder: of `saved_model.pb`.
         name: the model is served under.
         bands: of its input.
+        signatures: of the model.
     """
     requests = [
         ("serving_default", "patches", [1, 64, 64, bands], -10.0),
@@ -33,7 +35,8 @@ def write_warm_up(folder: Path, *, name: str, bands: int) -> None:
     (folder / FILE).parent.mkdir(parents=True, exist_ok=True)
     with tf.io.TFRecordWriter(str(folder / FILE)) as writer:
         for signature, alias, shape, value in requests:
-            writer.write(_prediction_log(name, signature, alias, _constant(shape, value)))
+            if signature in signatures:
+                writer.write(_prediction_log(name, signature, alias, _constant(shape, value)))
 
 
 def _constant(shape: list[int], value: float) -> bytes:

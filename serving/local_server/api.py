@@ -4,7 +4,9 @@ Follows predict_util.cc, get_model_status_impl.cc and get_model_metadata_impl.cc
 """
 
 import threading
+import time
 from collections import Counter
+from contextlib import nullcontext
 from typing import Any
 
 import grpc
@@ -13,6 +15,7 @@ from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 from serving.local_server.binding import bind, output_aliases
 from serving.local_server.errors import Refusal, invalid, not_found
 from serving.local_server.faults import Faults, spoil
+from serving.local_server.metrics import Metrics
 from serving.local_server.repository import ModelRepository
 from serving.local_server.servable import Servable
 from serving.local_server.tensors import to_proto
@@ -24,17 +27,21 @@ SIGNATURE_FIELD = "signature_def"
 class ModelServerApi:
     """PredictionService and ModelService."""
 
-    def __init__(self, repository: ModelRepository, faults: Faults, *, concurrent_runs: int, as_content: bool) -> None:
+    def __init__(
+        self, repository: ModelRepository, faults: Faults, metrics: Metrics, *, concurrent_runs: int, as_content: bool
+    ) -> None:
         """Answer from a repository.
 
         Args:
             repository: the served models.
             faults: the faults to come.
-            concurrent_runs: graphs running at a time; further calls wait, so that memory stays bounded.
+            metrics: gets the time that requests spend in a session.
+            concurrent_runs: graphs running at a time, batches aside; further calls wait, so that memory stays bounded.
             as_content: see `tensors.to_proto`.
         """
         self._repository = repository
         self._faults = faults
+        self._metrics = metrics
         self._running = threading.BoundedSemaphore(concurrent_runs)
         self._as_content = as_content
         self._lock = threading.Lock()
@@ -59,8 +66,10 @@ class ModelServerApi:
         signature = servable.signatures[key]
         feeds = bind(signature, request)
         aliases = output_aliases(signature, request)
-        with self._running:
+        start = time.perf_counter()
+        with nullcontext() if servable.is_batched else self._running:  # batches have threads of their own
             arrays = servable.run(feeds, [signature.outputs[alias].name for alias in aliases])
+        self._metrics.ran(servable.name, time.perf_counter() - start)
         with self._lock:
             self._windows += max(array.size for array in arrays)
         response = predict_pb2.PredictResponse()

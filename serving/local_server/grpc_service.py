@@ -9,22 +9,29 @@ from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 
 from serving.local_server.api import ModelServerApi
 from serving.local_server.errors import Refusal
+from serving.local_server.metrics import Metrics
 
 
-def grpc_server(api: ModelServerApi, *, threads: int, max_message_bytes: int) -> grpc.Server:
+def grpc_server(api: ModelServerApi, metrics: Metrics, *, threads: int, max_message_bytes: int) -> grpc.Server:
     """Return a server, not started, that answers from the API; other methods are UNIMPLEMENTED.
 
     Args:
         api: what the calls do.
+        metrics: counts Predict.
         threads: calls answered at a time.
         max_message_bytes: larger requests are refused with RESOURCE_EXHAUSTED; answers may have any size.
     """
+
+    def predict(request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
+        with metrics.request(request.model_spec.name, "Predict", "GRPC"):
+            return api.predict(request)
+
     handlers = (
         grpc.method_handlers_generic_handler(
             "tensorflow.serving.PredictionService",
             {
                 "Predict": _unary(
-                    api.predict, predict_pb2.PredictRequest.FromString, predict_pb2.PredictResponse.SerializeToString
+                    predict, predict_pb2.PredictRequest.FromString, predict_pb2.PredictResponse.SerializeToString
                 ),
                 "GetModelMetadata": _unary(
                     api.get_model_metadata,

@@ -14,6 +14,7 @@ from google.protobuf import text_format
 from tensorflow_serving.config import file_system_storage_path_source_pb2 as sources_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
+from serving.local_server.batching import Batching
 from serving.local_server.errors import Refusal, invalid, not_found
 from serving.local_server.servable import Servable
 from serving.local_server.warm_up import warm_up
@@ -81,7 +82,13 @@ class ModelRepository:
     """The loaded versions; safe to ask from many threads while `refresh` runs in one."""
 
     def __init__(
-        self, models: Path | None, config: Path | None, parallelism: int, *, may_label_unserved: bool = False
+        self,
+        models: Path | None,
+        config: Path | None,
+        parallelism: int,
+        *,
+        batching: Batching | None = None,
+        may_label_unserved: bool = False,
     ) -> None:
         """Remember where to look; nothing is loaded before `refresh`.
 
@@ -89,6 +96,7 @@ class ModelRepository:
             models: folder of model folders.
             config: a ModelServerConfig; without it every model in `models` is served, in all versions.
             parallelism: threads of each session, 0 for one per core.
+            batching: of requests; None for none.
             may_label_unserved: whether a config may label a version that is not served.
         """
         if models is None and config is None:
@@ -96,6 +104,7 @@ class ModelRepository:
         self._models = models
         self._config = config
         self._parallelism = parallelism
+        self._batching = batching
         self._may_label_unserved = may_label_unserved
         self._lock = threading.Lock()
         self._loaded: dict[str, dict[int, Servable]] = {}
@@ -130,10 +139,10 @@ class ModelRepository:
     def _load(self, name: str, version: int, path: Path) -> Servable | None:
         log.info("loading %s version %d from %s", name, version, path)
         try:
-            servable = Servable(name, version, path, self._parallelism)
+            servable = Servable(name, version, path, self._parallelism, self._batching)
             servable.warm_up_requests = warm_up(servable, path)
             return servable
-        except (tf.errors.OpError, OSError, RuntimeError, Refusal) as error:
+        except (tf.errors.OpError, OSError, RuntimeError, ValueError, Refusal) as error:
             # One broken version must not take the others down; TensorFlow Serving, too, serves on without it.
             log.error("%s version %d cannot be loaded: %s", name, version, error)
             return None

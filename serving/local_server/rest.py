@@ -12,6 +12,7 @@ from serving.local_server import rest_json
 from serving.local_server.api import DEFAULT_SIGNATURE, SIGNATURE_FIELD, ModelServerApi
 from serving.local_server.errors import Refusal, invalid
 from serving.local_server.faults import Faults
+from serving.local_server.metrics import Metrics
 from serving.local_server.tensors import to_array, to_proto
 
 # http_rest_api_util.cc
@@ -20,8 +21,15 @@ PREDICTION = re.compile(rf"(?i)/v1/models/(?P<name>[^/:]+){VERSION}:(?P<method>c
 STATUS = re.compile(rf"(?i)/v1/models(?:/(?P<name>[^/:]+))?{VERSION}(?:/(?P<metadata>metadata))?")
 
 
-def rest_app(api: ModelServerApi, faults: Faults) -> flask.Flask:
-    """Return the WSGI application."""
+def rest_app(api: ModelServerApi, faults: Faults, metrics: Metrics, metrics_path: str | None) -> flask.Flask:
+    """Return the WSGI application.
+
+    Args:
+        api: what the calls do.
+        faults: the faults to come.
+        metrics: counts what is called below /v1.
+        metrics_path: where Prometheus reads them; None for nowhere.
+    """
     app = flask.Flask("model_server")
     app.url_map.merge_slashes = False
 
@@ -35,16 +43,26 @@ def rest_app(api: ModelServerApi, faults: Faults) -> flask.Flask:
     @app.route("/v1/<path:_>", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
     def serve(_: str) -> flask.Response:
         method, path = flask.request.method, _raw_path()
-        if method == "GET" and (match := STATUS.fullmatch(path)):
-            text = _metadata(api, match) if match["metadata"] else _status(api, match)
-        elif method == "POST" and (match := PREDICTION.fullmatch(path)):
-            if match["method"].lower() != "predict":
+        patterns = {"GET": STATUS, "POST": PREDICTION}
+        match = patterns[method].fullmatch(path) if method in patterns else None
+        named = match.groupdict() if match else {}
+        with metrics.request(unquote(named.get("name") or ""), (named.get("method") or "").lower(), "REST"):
+            if match is None:
+                raise invalid(f"Malformed request: {method} {path}")
+            if method == "GET":
+                text = _metadata(api, match) if match["metadata"] else _status(api, match)
+            elif match["method"].lower() == "predict":
+                text = _predict(api, match, flask.request.get_data())
+            else:
                 text = f"{match['method']}: this local server knows predict only"
                 raise Refusal(grpc.StatusCode.UNIMPLEMENTED, text)
-            text = _predict(api, match, flask.request.get_data())
-        else:
-            raise invalid(f"Malformed request: {method} {path}")
         return flask.Response(text, mimetype="application/json")
+
+    if metrics_path is not None:
+
+        @app.get(metrics_path)
+        def read_metrics() -> flask.Response:
+            return flask.Response(metrics.page(), mimetype="text/plain")
 
     @app.get("/_local/state")
     def state() -> flask.Response:

@@ -9,6 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
 
+from serving.local_server.batching import Batching
 from serving.local_server.errors import CODES_BY_NUMBER, Refusal
 
 SERVE_TAG = "serve"
@@ -22,9 +23,10 @@ class Servable:
         name, version: what it is served under.
         signatures: the SavedModel's, by name.
         warm_up_requests: how many were run after loading.
+        is_batched: whether requests may wait for others to run with.
     """
 
-    def __init__(self, name: str, version: int, path: Path, parallelism: int) -> None:
+    def __init__(self, name: str, version: int, path: Path, parallelism: int, batching: Batching | None = None) -> None:
         """Load a SavedModel.
 
         Args:
@@ -32,6 +34,10 @@ class Servable:
             version: of the model.
             path: the folder of `saved_model.pb`.
             parallelism: threads of the session, 0 for one per core.
+            batching: says whether its requests are joined; None: they are not.
+
+        Raises:
+            ValueError: the version's parameters of batching cannot be used.
         """
         self.name = name
         self.version = version
@@ -49,6 +55,8 @@ class Servable:
         self._all_signatures = meta.signature_def
         self._callables: dict[tuple[tuple[str, ...], tuple[str, ...]], object] = {}
         self._lock = threading.Lock()
+        self._batches = batching.session(path, self._run) if batching is not None else None
+        self.is_batched = self._batches is not None
 
     @property
     def signature_defs(self) -> Mapping[str, meta_graph_pb2.SignatureDef]:
@@ -56,15 +64,19 @@ class Servable:
         return self._all_signatures
 
     def run(self, feeds: Mapping[str, NDArray[np.generic]], fetches: Sequence[str]) -> list[NDArray[np.generic]]:
-        """Run the graph.
+        """Run the graph, alone or joined with other requests.
 
         Args:
             feeds: array by tensor name; shapes are not compared with the signature, as in TensorFlow Serving.
             fetches: tensor names.
 
         Raises:
-            Refusal: TensorFlow's own code and text.
+            Refusal: TensorFlow's own code and text, or that of batching.
         """
+        run = self._run if self._batches is None else self._batches.run
+        return run(feeds, fetches)
+
+    def _run(self, feeds: Mapping[str, NDArray[np.generic]], fetches: Sequence[str]) -> list[NDArray[np.generic]]:
         names = tuple(sorted(feeds))
         key = (names, tuple(fetches))
         with self._lock:

@@ -20,6 +20,7 @@ from typing import Any
 
 import grpc
 import numpy as np
+import requests
 
 ROOT = Path(__file__).parents[2]
 SERVING_PYTHON = ROOT / "build/envs/serving/bin/python"
@@ -60,6 +61,8 @@ for name, version, seed in (("first", 1, 1), ("first", 2, 2), ("second", 7, 3), 
     folder = out / "weights" / f"{name}{version}"
     save_weights(model, folder, {**card, "fill_db": dict.fromkeys(bands, -2.0)})
     export_saved_model(folder, out / ("unserved" if name == "late" else "models"))
+    if (name, version) == ("first", 1):
+        export_saved_model(folder, out / "batched", only_patches=True)
     windows = [filled[32 * r : 32 * r + 64, 32 * c : 32 * c + 64] for r in range(4) for c in range(3)]
     expected = scores(np.stack(windows), model.get_weights(), variant="published").reshape(4, 3)
     np.save(out / f"expected_{name}_{version}.npy", expected)
@@ -68,14 +71,15 @@ for name, version, seed in (("first", 1, 1), ("first", 2, 2), ("second", 7, 3), 
 
 @cache
 def exported_models() -> Path:
-    """Return a folder with `models/{first/1,first/2,second/7}`, `unserved/late/1`, `image.npy`, `expected_NAME_VERSION.npy`.
+    """Return a folder with `models/{first/1,first/2,second/7}`, `unserved/late/1`, `batched/first_patches/1`, `image.npy`,
+    `expected_NAME_VERSION.npy`.
 
     Made once for all test modules of a run, and removed when it ends; who changes it puts it back.
     """
     folder = tempfile.mkdtemp(prefix="model-server-")
     atexit.register(shutil.rmtree, folder)
     command = [TRAINING_PYTHON, "-c", EXPORT_SCRIPT, folder]
-    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=200)
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr
     return Path(folder)
 
@@ -100,6 +104,15 @@ def copy_modules(to: Path, modules: Sequence[str]) -> None:
     for module in modules:
         (to / module).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(SITE_PACKAGES / module, to / module)
+
+
+def metrics(server: "Server") -> dict[str, float]:
+    """Return what Prometheus reads, by name and labels as they are written."""
+    answer = requests.get(f"{server.url}/monitoring/prometheus/metrics", timeout=30)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    lines = [line for line in answer.text.splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +144,7 @@ def local_server(*options: str | Path) -> Iterator[Server]:
 
 
 @contextmanager
-def genuine_server(config: Path) -> Iterator[Server]:
+def genuine_server(config: Path, *options: str) -> Iterator[Server]:
     """Run `tensorflow_model_server` until the block ends."""
     port, rest_port = free_port(), free_port()
     command = [
@@ -141,6 +154,7 @@ def genuine_server(config: Path) -> Iterator[Server]:
         f"--model_config_file={config}",
         "--allow_version_labels_for_unavailable_models=true",
         "--enable_serialization_as_tensor_content=true",
+        *options,
     ]
     with subprocess.Popen(command, stdout=sys.stderr, stderr=sys.stderr, text=True) as process:
         try:

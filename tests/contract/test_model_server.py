@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from tests.contract.model_server_service import (
+    ROOT,
     TEN_MODULES,
     Client,
     array,
@@ -20,6 +21,7 @@ from tests.contract.model_server_service import (
     imported_by,
     local_server,
     messages,
+    metrics,
     tensor,
 )
 
@@ -32,14 +34,30 @@ model_config_list {{
     version_labels {{ key: "canary" value: 2 }}
   }}
   config {{ name: "second" base_path: "{models}/second" model_platform: "tensorflow" }}
+  config {{ name: "patches" base_path: "{models}/../batching/patches" model_platform: "tensorflow" }}
+  config {{ name: "crowded" base_path: "{models}/../batching/crowded" model_platform: "tensorflow" }}
 }}
 """
+LIMITS = {
+    "patches": "max_batch_size { value: 8 } batch_timeout_micros { value: 300000 } max_enqueued_batches { value: 100 }",
+    "crowded": "max_batch_size { value: 1 } max_enqueued_batches { value: 1 }",
+}
+OPTIONS = [
+    f"--monitoring_config_file={ROOT / 'serving/monitoring.config'}",
+    "--enable_batching=true",
+    "--enable_per_model_batching_parameters=true",
+    f"--batching_parameters_file={ROOT / 'serving/batching.config'}",
+]
 
 
 @pytest.fixture(scope="module")
 def exported():
     folder = exported_models()
     (folder / "models.config").write_text(CONFIG.format(models=folder / "models"))
+    for name, limits in LIMITS.items():
+        version = folder / "batching" / name / "1"
+        shutil.copytree(folder / "batched/first_patches/1", version, dirs_exist_ok=True)
+        (version / "batching_params.pbtxt").write_text(limits)
     return folder
 
 
@@ -56,12 +74,12 @@ def message_modules(tmp_path_factory):
 @pytest.fixture(scope="module", params=["local", "genuine"])
 def server(request, exported):
     if request.param == "local":
-        with local_server("--models-config", exported / "models.config") as running:
+        with local_server("--models-config", exported / "models.config", *OPTIONS) as running:
             yield running
         return
     if shutil.which("tensorflow_model_server") is None:
         pytest.skip("tensorflow_model_server is not on PATH: that it answers like our server is NOT shown by this run")
-    with genuine_server(exported / "models.config") as running:
+    with genuine_server(exported / "models.config", *OPTIONS) as running:
         yield running
 
 
@@ -359,3 +377,127 @@ def test_rest_refusals(server, method, path, body, status, text):
 
 def test_unknown_routes_are_not_found(server):
     assert requests.get(f"{server.url}/v2/models/first", timeout=30).status_code == 404
+
+
+# --- metrics ---------------------------------------------------------------------------------------------------------
+
+
+def test_metrics_count_answers_and_refusals_by_model(server, client, image):
+    before = metrics(server)
+    for _ in range(3):
+        client.predict("first", {"image": image}, signature="tile")
+    for _ in range(2):
+        refusal(client.predict, "first", {"image": image}, signature="tiles")
+    refusal(client.predict, "nowhere", {"image": image}, signature="tile")
+    patch = [image[64:128, 32:96].tolist()]
+    assert requests.post(f"{server.url}/v1/models/first:predict", json={"instances": patch}, timeout=60).ok
+    after = metrics(server)
+
+    def more(name):
+        return after.get(f":tensorflow:serving:{name}", 0) - before.get(f":tensorflow:serving:{name}", 0)
+
+    assert more('request_count{model_name="first",status="OK"}') == 4
+    assert more('request_count{model_name="first",status="FAILED_PRECONDITION"}') == 2
+    assert more('request_count{model_name="nowhere",status="NOT_FOUND"}') == 1
+    grpc_calls = 'model_name="first",API="Predict",entrypoint="GRPC"'
+    assert more(f"request_latency_count{{{grpc_calls}}}") == 3
+    assert more(f'request_latency_bucket{{{grpc_calls},le="+Inf"}}') == 3
+    assert more(f'request_latency_bucket{{{grpc_calls},le="10"}}') == 0  # microseconds
+    assert more('request_latency_count{model_name="first",API="predict",entrypoint="REST"}') == 1
+    graph = 'model_name="first",API="Predict",runtime="TF1"'
+    assert more(f"runtime_latency_count{{{graph}}}") == 4
+    answered = [grpc_calls, 'model_name="first",API="predict",entrypoint="REST"']
+    assert 0 < more(f"runtime_latency_sum{{{graph}}}") < sum(more(f"request_latency_sum{{{one}}}") for one in answered)
+
+
+def test_metrics_have_tensorflow_servings_buckets(server, client, image):
+    client.predict("second", {"image": image}, signature="tile")
+    start = ':tensorflow:serving:request_latency_bucket{model_name="second",API="Predict",entrypoint="GRPC",le="'
+    found = {
+        name.removeprefix(start).split('"')[0]: count
+        for name, count in metrics(server).items()
+        if name.startswith(start)
+    }
+    assert list(found)[:4] == ["10", "18", "32.4", "58.32"]
+    assert len(found) == 34
+    assert list(found.values()) == sorted(found.values())
+
+
+# --- batches of patches ------------------------------------------------------------------------------------------------
+
+
+def windows_of(image):
+    """Yield (row, column, patch) of the eight windows without missing pixels, three times over."""
+    cells = [(row, column) for row in range(4) for column in range(3) if row > 1 or column > 1]
+    for row, column in 3 * cells:
+        yield row, column, np.ascontiguousarray(image[32 * row : 32 * row + 64, 32 * column : 32 * column + 64])
+
+
+def batch_runs(server):
+    return metrics(server).get(":tensorflow:serving:batching_session:wrapped_run_count{}", 0)
+
+
+def test_joined_requests_get_their_own_scores(server, client, exported, image):
+    reference = expected(exported, "first", 1)
+    before = batch_runs(server)
+
+    def score(window):
+        row, column, patch = window
+        patches = np.stack([patch] * (1 + row % 2))
+        return row, column, array(client.predict("patches", {"patches": patches}).outputs["score"])
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(score, windows_of(image)))
+    assert len(answers) == 24
+    for row, column, scores in answers:
+        np.testing.assert_allclose(scores, [reference[row, column]] * (1 + row % 2), atol=1e-5)
+    assert 36 / 8 <= batch_runs(server) - before <= 12  # 36 patches, eight a batch at most; alone it would be 24 runs
+
+
+def test_requests_to_a_model_without_the_file_run_alone(server, client, image):
+    before = batch_runs(server)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: client.predict("first", {"image": image}, signature="tile"), range(8)))
+    assert batch_runs(server) == before
+
+
+def test_too_many_patches_for_a_batch_are_refused(client, image):
+    patches = np.stack([image[64:128, :64]] * 9)
+    assert refusal(client.predict, "patches", {"patches": patches}) == (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "Task size 9 is larger than maximum input batch size 8",
+    )
+
+
+def test_wrong_patches_are_refused_through_a_batch(client):
+    code, text = refusal(client.predict, "patches", {"patches": np.zeros((1, 64, 63, 4), np.float32)})
+    assert code == grpc.StatusCode.INVALID_ARGUMENT
+    assert "patches must be float32 [n, 64, 64, 4]" in text
+
+
+def test_model_of_patches_has_no_tiles(client, image):
+    assert refusal(client.predict, "patches", {"image": image}, signature="tile") == (
+        grpc.StatusCode.FAILED_PRECONDITION,
+        'Serving signature key "tile" not found.',
+    )
+
+
+def test_requests_beyond_the_queue_are_unavailable(client, exported, image):
+    reference = expected(exported, "first", 1)
+
+    def score(window):
+        row, column, patch = window
+        try:
+            scores = array(client.predict("crowded", {"patches": patch[np.newaxis]}).outputs["score"])
+        except grpc.RpcError as error:
+            return error.code(), error.details()
+        np.testing.assert_allclose(scores, [reference[row, column]], atol=1e-5)
+        return None
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(score, list(windows_of(image)) * 4))
+    refusals = [answer for answer in answers if answer is not None]
+    assert 0 < len(refusals) < len(answers)
+    for code, text in refusals:
+        assert code == grpc.StatusCode.UNAVAILABLE
+        assert "1 batches enqueued and max_enqueued_batches is 1" in text

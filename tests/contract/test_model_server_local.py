@@ -148,6 +148,20 @@ def test_delay_fault_delays_one_model(client, image, inject):
     assert time.monotonic() - start >= 0.7
 
 
+def test_exported_patches_are_warmed_up_in_batches_and_a_version_with_broken_parameters_is_not_served(
+    exported, tmp_path, capfd
+):
+    for version in (1, 2):
+        shutil.copytree(exported / "batched/first_patches/1", tmp_path / "first_patches" / str(version))
+    (tmp_path / "first_patches/2/batching_params.pbtxt").write_text("max_batch { value: 8 }")
+    with local_server("--models", tmp_path, "--batching", "true", "--batching-per-model", "true") as running:
+        assert state(running)["models"] == {"first_patches": [1]}
+        assert state(running)["warm_up_requests"] == {"first_patches/1": 1}
+    error = capfd.readouterr().err
+    assert "first_patches version 2 cannot be loaded" in error
+    assert "max_batch" in error
+
+
 def test_status_fault_leaves_predict_alone(client, image, inject):
     inject({"on": "status", "action": "unavailable"})
     client.predict("first", {"image": image}, signature="tile")
