@@ -1,6 +1,7 @@
 """How good a model is on patches it has not seen, beside what a threshold reaches on the same patches."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,8 @@ def evaluate_command(folder: Path, data: Path) -> None:
         fills = card["fill_db"]
         by_band = fills if isinstance(fills, dict) else dict(zip(card["bands"], fills, strict=True))
         dataset = dataset_for(data, experiment.pre_days, experiment.post_days).filled_with(by_band)
+        here = set(dataset.rows(experiment.orbit_pass, experiment.bands)["event"].tolist())
+        experiment = replace(experiment, events=tuple(sorted(here & set(card["training"]["events"]))))
         judged = evaluate(load_model(folder), dataset, experiment, rule)
     except (UnusableModel, UnusableDataset) as error:
         raise click.ClickException(str(error)) from error

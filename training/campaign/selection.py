@@ -25,7 +25,7 @@ CHANGES = (
     click.option("--variant", type=click.Choice(get_args(Variant)), help="Of the CNN."),
     click.option("--imbalance", type=click.IntRange(1), help="Background patches per landslide patch."),
     click.option("--dropout", type=click.FloatRange(0, 0.95)),
-    click.option("--learning-rate", type=float),
+    click.option("--learning-rate", type=click.FloatRange(0, min_open=True)),
     click.option("--batch-size", type=click.IntRange(1)),
     click.option("--batch-norm-momentum", type=click.FloatRange(0, 1, max_open=True)),
     click.option("--standardise/--raw", default=None, help="Constants in front of the network, or raw dB."),

@@ -1,10 +1,12 @@
 """A landslide inventory: polygons in any format that geopandas reads, drawn onto the pixels of a composite."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import geopandas
 import numpy as np
 import pyogrio.errors
+import pyproj
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
@@ -22,7 +24,7 @@ class Inventory:
         layer: of a file that has several; the first where None.
 
     Raises:
-        UnusableDataset: unreadable, empty, without a CRS, or not of polygons.
+        UnusableDataset: unreadable, empty, without a CRS or with one that cannot be true, or not of polygons.
     """
 
     def __init__(self, path: Path, crs: str, *, layer: str | None = None) -> None:
@@ -42,7 +44,11 @@ class Inventory:
                 f"{path} holds {', '.join(kinds)}; areas are needed: points and lines do not say which pixels failed"
             )
         valid = shapes.make_valid().to_crs(crs)
-        self._shapes = valid.to_numpy()
+        if not np.isfinite(valid.total_bounds).all():
+            raise UnusableDataset(
+                f"{path}: its places do not exist in {pyproj.CRS(crs).name}; its own CRS, {shapes.crs.name}, is probably not the true one"
+            )
+        self._path, self._shapes = path, valid.to_numpy()
         self._tree = shapely.STRtree(self._shapes)
 
     def __len__(self) -> int:
@@ -58,6 +64,24 @@ class Inventory:
     def union(self) -> shapely.Geometry:
         """All areas as one."""
         return shapely.union_all(self._shapes)
+
+    def refuse_elsewhere(self, boxes: Sequence[tuple[float, float, float, float]]) -> None:
+        """Refuse an inventory of which nothing lies where its event's composites do: every patch would be background.
+
+        Args:
+            boxes: west, south, east, north of the composites, in their CRS.
+
+        Raises:
+            UnusableDataset: nothing does.
+        """
+        if not any(len(self._tree.query(shapely.box(*box), "intersects")) for box in boxes):
+            here, there = (
+                [round(float(v), 4) for v in b]
+                for b in (self.bounds, shapely.total_bounds(shapely.box(*np.transpose(boxes))))
+            )
+            raise UnusableDataset(
+                f"{self._path}: nothing of it lies on the composites (it spans {here}, they span {there}); is its CRS the true one?"
+            )
 
     def drawn(self, transform: Affine, shape: tuple[int, int]) -> NDArray[np.bool_]:
         """Return which pixels have their centre in a landslide, bool [H, W]."""

@@ -13,6 +13,10 @@ from training.patches.store import UnusableDataset
 from training.sources.event_list import EventOfPaper
 
 NEAR_DEG = 1.5
+PIXEL_M, DEGREE_M = 10.0, 111_319.49
+"""Side of a pixel; a degree along the equator of WGS 84."""
+PIXEL_TOLERANCE = 0.15
+"""In degrees 1e-4 and 9e-5 are both met for 10 m."""
 
 
 def band_numbers(path: Path, dataset: Any, entry: dict[str, Any]) -> dict[str, int]:
@@ -55,11 +59,27 @@ def refuse_disguise(path: Path, event: str, dataset: Any, known: tuple[EventOfPa
             )
 
 
+def refuse_other_pixels(path: Path, dataset: Any) -> None:
+    """Refuse a composite whose pixels are not square, north up and of 10 m, or of what is 10 m at the equator in degrees.
+
+    Raises:
+        UnusableDataset: they are not.
+    """
+    transform = dataset.transform
+    if abs(transform.a + transform.e) > 1e-9 * transform.a or transform.b:
+        raise UnusableDataset(f"{path}: pixels are not square and north up: {tuple(transform)[:6]}")
+    side_m = transform.a * (DEGREE_M if dataset.crs.is_geographic else dataset.crs.linear_units_factor[1])
+    if abs(side_m / PIXEL_M - 1) > PIXEL_TOLERANCE:
+        raise UnusableDataset(
+            f"{path}: pixels of {side_m:.3g} m; the models see 10 m: warp it with gdalwarp -tr, or export it anew"
+        )
+
+
 def one_crs(event: str, paths: list[Path], known: tuple[EventOfPaper, ...]) -> str:
     """Return the CRS of an event's rasters, after a look at where they lie.
 
     Raises:
-        UnusableDataset: they have several, none, or are no rasters; or see `refuse_disguise`.
+        UnusableDataset: they have several, none, or are no rasters; or see `refuse_disguise`, `refuse_other_pixels`.
     """
     found: set[CRS] = set()
     for path in paths:
@@ -68,6 +88,7 @@ def one_crs(event: str, paths: list[Path], known: tuple[EventOfPaper, ...]) -> s
                 if dataset.crs is None:
                     raise UnusableDataset(f"{path} has no CRS")
                 refuse_disguise(path, event, dataset, known)
+                refuse_other_pixels(path, dataset)
                 found.add(dataset.crs)
         except RasterioIOError as error:
             raise UnusableDataset(f"{path}: no raster that can be read ({error})") from error
@@ -76,3 +97,10 @@ def one_crs(event: str, paths: list[Path], known: tuple[EventOfPaper, ...]) -> s
             f"the composites of {event} are in {', '.join(sorted(map(str, found)))}; its cells need one CRS: warp the others to it"
         )
     return str(found.pop().to_wkt())
+
+
+def bounds_of(path: Path) -> tuple[float, float, float, float]:
+    """Return west, south, east, north of a raster in its own CRS."""
+    with rasterio.open(path) as dataset:
+        west, south, east, north = dataset.bounds
+    return west, south, east, north

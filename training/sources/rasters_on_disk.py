@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from training.patches.labels import PATCH_PX, cut, fractions, label_patches
-from training.patches.store import BANDS, OrbitPass, PatchWriter, UnusableDataset, rows_of
+from training.patches.store import BANDS, OrbitPass, PatchWriter, rows_of
 from training.sources.configuration import EVENT_NAME, WINDOWS, beside, read_configuration
 from training.sources.configured_set import configuration_option, make_set, out_option
 from training.sources.event_list import paper_events
 from training.sources.inventory import Inventory
-from training.sources.raster_checks import band_numbers, one_crs
+from training.sources.raster_checks import band_numbers, bounds_of, one_crs
 
 LAYOVER, SHADOW = 1, 2
 LEAST_VALID = 0.75
@@ -112,13 +112,11 @@ def cut_raster(
         entry: of the configuration: `bands` by number where they have no names, `geometry: none` where there is no such band.
 
     Raises:
-        UnusableDataset: a band is missing, or pixels are not square.
+        UnusableDataset: a band is missing.
     """
     with rasterio.open(path) as dataset:
         numbers = band_numbers(path, dataset, entry)
         names = tuple(name for name in BANDS if name in numbers)
-        if abs(dataset.transform.a + dataset.transform.e) > 1e-9 * dataset.transform.a or dataset.transform.b:
-            raise UnusableDataset(f"{path}: pixels are not square and north up: {tuple(dataset.transform)[:6]}")
         for strip in strips(dataset):
             pixels = np.moveaxis(
                 dataset.read([numbers[n] for n in names], window=strip.window, out_dtype="float32"), 0, -1
@@ -155,7 +153,7 @@ def build(configuration: Path, folder: Path) -> Iterator[str]:
     """Cut everything that a configuration names into one patch set; yield what is being read.
 
     Raises:
-        UnusableDataset: see `SCHEMA`, `cut_raster`, `Inventory`, `refuse_disguise`; rasters of one event in several CRS.
+        UnusableDataset: see `SCHEMA`, `cut_raster`, `Inventory` and its `refuse_elsewhere`, `one_crs`.
     """
     wanted = read_configuration(configuration, SCHEMA)
     writer = PatchWriter(
@@ -169,9 +167,13 @@ def build(configuration: Path, folder: Path) -> Iterator[str]:
         files = [(c, beside(configuration, name)) for c in entry["composites"] for name in c["files"]]
         crs = one_crs(event, [path for _, path in files], known)
         inventory = Inventory(beside(configuration, entry["inventory"]), crs, layer=entry.get("layer"))
+        boxes = [bounds_of(path) for _, path in files]
+        inventory.refuse_elsewhere(boxes)
         mapped = None
         if "mapped_area" in entry:
-            mapped = Inventory(beside(configuration, entry["mapped_area"]), crs).union
+            area = Inventory(beside(configuration, entry["mapped_area"]), crs)
+            area.refuse_elsewhere(boxes)
+            mapped = area.union
         for composite, path in files:
             yield f"{event} {composite['track']} {path.name}"
             orbit_pass: OrbitPass = "ASCENDING" if composite["track"].startswith("A") else "DESCENDING"

@@ -4,19 +4,18 @@ The authors' published set is read so; its layout is not ours to promise, so it 
 read piece by piece; a member of an npz file is read whole, as its format has it.
 """
 
-import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from training.patches.labels import PATCH_PX, Label, label_patches
 from training.patches.store import BANDS, OrbitPass, PatchWriter, UnusableDataset, rows_of
+from training.sources.array_files import Arrays, opened
 from training.sources.configuration import EVENT_NAME, WINDOWS, beside, read_configuration
 from training.sources.configured_set import configuration_option, make_set, out_option
 
@@ -56,55 +55,6 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-class _Arrays:
-    """The arrays of one file by key."""
-
-    def __init__(self, path: Path, stored: Any) -> None:
-        self._path, self._stored = path, stored
-
-    def __getitem__(self, key: str | None) -> Any:
-        if key is None:
-            return self._stored if isinstance(self._stored, np.ndarray) else self._only()
-        if isinstance(self._stored, np.ndarray):
-            raise UnusableDataset(f"{self._path} is one array without keys; the configuration asks for {key!r}")
-        if key not in self._stored:
-            raise UnusableDataset(f"{self._path} holds no {key!r}; it holds {', '.join(sorted(self._stored))}")
-        return self._stored[key]
-
-    def _only(self) -> Any:
-        keys = sorted(self._stored)
-        if len(keys) != 1:
-            raise UnusableDataset(
-                f"{self._path} holds {', '.join(keys) or 'nothing'}; say in `patches` which are the patches"
-            )
-        return self._stored[keys[0]]
-
-
-READERS: dict[str, Callable[[Path], Any]] = {
-    ".npy": lambda path: np.load(path, mmap_mode="r", allow_pickle=False),
-    ".npz": lambda path: np.load(path, allow_pickle=False),
-    ".h5": lambda path: h5py.File(path, "r"),
-    ".hdf5": lambda path: h5py.File(path, "r"),
-}
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[_Arrays]:
-    """Open a file of arrays.
-
-    Raises:
-        UnusableDataset: it is none.
-    """
-    if path.suffix not in READERS:
-        raise UnusableDataset(f"{path}: files of arrays end in {', '.join(READERS)}")
-    try:
-        stored = READERS[path.suffix](path)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise UnusableDataset(f"{path}: no file of arrays that can be read ({error})") from error
-    with nullcontext() if isinstance(stored, np.ndarray) else stored:
-        yield _Arrays(path, stored)
-
-
 def build(configuration: Path, folder: Path) -> Iterator[str]:
     """Write everything that a configuration names into one patch set; yield what is being read.
 
@@ -113,6 +63,8 @@ def build(configuration: Path, folder: Path) -> Iterator[str]:
     """
     wanted = read_configuration(configuration, SCHEMA)
     source = {"kind": "arrays", "bands": wanted["bands"], "arrays": wanted["arrays"]}
+    if missing := [name for name in ("postVV", "diffVV") if name not in wanted["bands"]]:
+        raise UnusableDataset(f"{configuration}, $.bands: {', '.join(missing)} is missing; every model needs it")
     writer = PatchWriter(folder, pre_days=wanted["pre_days"], post_days=wanted["post_days"], source=source)
     numbered: dict[tuple[str, str], int] = {}
     for number, entry in enumerate(wanted["arrays"]):
@@ -131,7 +83,7 @@ def build(configuration: Path, folder: Path) -> Iterator[str]:
 
 
 def pieces(
-    path: Path, arrays: _Arrays, entry: dict[str, Any], wanted: dict[str, Any], numbered: dict[tuple[str, str], int]
+    path: Path, arrays: Arrays, entry: dict[str, Any], wanted: dict[str, Any], numbered: dict[tuple[str, str], int]
 ) -> Iterator[tuple[tuple[str, ...], NDArray[np.float32], NDArray[np.void]]]:
     """Yield bands, patches and index rows of one file, some hundred at a time.
 
@@ -143,6 +95,8 @@ def pieces(
         numbered: how many patches of (event, pass) came before; they are the cells of patches that have none of their own.
     """
     stored = arrays[entry.get("patches")]
+    if stored.dtype.kind not in "iuf":
+        raise UnusableDataset(f"{path}: patches of type {stored.dtype}; numbers are needed")
     is_first = wanted.get("channels", "last") == "first"
     side = (PATCH_PX, PATCH_PX)
     expected = (len(wanted["bands"]), *side) if is_first else (*side, len(wanted["bands"]))
@@ -154,6 +108,11 @@ def pieces(
     for name, column in columns.items():
         if len(column) != len(stored):
             raise UnusableDataset(f"{path}: {len(stored)} patches, but {len(column)} {name}")
+    if "cells" in columns and (columns["cells"].shape[1:] != (2,) or columns["cells"].dtype.kind not in "iu"):
+        shape, kind = columns["cells"].shape, columns["cells"].dtype
+        raise UnusableDataset(
+            f"{path}: cells of shape {shape} and type {kind}; they are whole numbers [n, 2]: row, column"
+        )
     order = [wanted["bands"].index(name) for name in BANDS if name in wanted["bands"]]
     bands = tuple(name for name in BANDS if name in wanted["bands"])
     for first in range(0, len(stored), PIECE):
@@ -162,21 +121,47 @@ def pieces(
         patches = (np.moveaxis(patches, 1, -1) if is_first else patches)[..., order]
         check_decibels(path, patches, first)
         part = {name: np.asarray(column[piece]) for name, column in columns.items()}
-        names = part["events"].astype(str) if "events" in part else np.full(len(patches), entry["event"])
+        names = event_names(path, part["events"]) if "events" in part else np.full(len(patches), entry["event"])
         for event in np.unique(names):
             here = np.nonzero(names == event)[0]
             count = numbered.get((event, entry["pass"]), 0)
             numbered[event, entry["pass"]] = count + len(here)
             cells = np.stack([count + np.arange(len(here)), np.zeros(len(here), int)], axis=1)
             if "cells" in part:
-                cells = part["cells"][here].reshape(len(here), 2)
+                cells = part["cells"][here]
             shares = {"valid": 1 - np.isnan(patches[here]).any(axis=-1).mean(axis=(1, 2))}
             if "landslide" in part:
-                shares["original"] = shares["landslide"] = part["landslide"][here].astype(np.float32)
+                shares["original"] = shares["landslide"] = shares_of(path, part["landslide"][here])
                 kind = label_patches(shares["original"], shares["landslide"])
             else:
                 kind = labels_of(path, part["labels"][here] if "labels" in part else np.full(len(here), entry["label"]))
-            yield bands, patches[here], rows_of(str(event).lower(), 0, cells, label=kind, **shares)
+            yield bands, patches[here], rows_of(str(event), 0, cells, label=kind, **shares)
+
+
+def event_names(path: Path, stored: NDArray[Any]) -> NDArray[np.str_]:
+    """Return the names of events in lower case.
+
+    Raises:
+        UnusableDataset: one cannot be a name; a longer one would be cut off in the index.
+    """
+    names = np.char.lower(stored.reshape(len(stored), -1)[:, 0].astype(str))
+    if wrong := [str(name) for name in np.unique(names) if not re.fullmatch(EVENT_NAME["pattern"], name)]:
+        raise UnusableDataset(f"{path}: {wrong[0]!r} is no name of an event; names match {EVENT_NAME['pattern']}")
+    return names
+
+
+def shares_of(path: Path, stored: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the shares of patches that landslides cover.
+
+    Raises:
+        UnusableDataset: there are others than 0 to 1, such as percent.
+    """
+    flat = stored.reshape(len(stored), -1)
+    if flat.shape[1] != 1 or flat.dtype.kind not in "biuf" or not ((flat >= 0) & (flat <= 1)).all():
+        raise UnusableDataset(
+            f"{path}: shares of landslides of shape {stored.shape} must be one number of 0 to 1 for each patch"
+        )
+    return flat[:, 0].astype(np.float32)
 
 
 def labels_of(path: Path, stored: NDArray[Any]) -> NDArray[np.int8]:

@@ -1,6 +1,7 @@
 """The baseline against known answers; the paper's experiments; what the demo models' cards say."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -70,9 +71,25 @@ def test_demo_model_can_be_scored_again_on_any_patch_set(tmp_path):
     result = CliRunner().invoke(main, ["evaluate", model, "--data", str(tmp_path)])
     assert result.exit_code == 0, result.output
     assert {"test", "unseen_haiti"} <= set(json.loads(result.output)["evaluation"])
+    here = Dataset(tmp_path / "60-12").select("test", "ASCENDING", events=("hokkaido", "papua"))
+    assert json.loads(result.output)["evaluation"]["test"]["patches"] == len(here)
     refused = CliRunner().invoke(main, ["evaluate", model, "--data", str(tmp_path / "nowhere")])
     assert refused.exit_code == 1
     assert "holds no finished data set" in refused.output
+
+
+def test_model_is_scored_again_on_the_events_it_learnt_from(tmp_path):
+    """The set holds one more event, and lacks most."""
+    write_easy_set(tmp_path / "set" / "60-12", events=("hokkaido", "lombok"), cells=(8, 8))
+    model = tmp_path / "vv_vh_ascending_60_12"
+    shutil.copytree(MODELS / model.name, model)
+    card = json.loads((model / "card.json").read_text())
+    card["training"]["events"] = ["lombok", "papua"]
+    (model / "card.json").write_text(json.dumps(card))
+    result = CliRunner().invoke(main, ["evaluate", str(model), "--data", str(tmp_path / "set")])
+    assert result.exit_code == 0, result.output
+    only = Dataset(tmp_path / "set" / "60-12").select("test", "ASCENDING", events=("lombok",))
+    assert json.loads(result.output)["evaluation"]["test"]["patches"] == len(only)
 
 
 def contrast(batch, *, training):

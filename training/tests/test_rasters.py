@@ -8,7 +8,7 @@ import pytest
 import rasterio
 from affine import Affine
 from click.testing import CliRunner
-from shapely.geometry import Point, box
+from shapely.geometry import Point, box, mapping
 
 from training.__main__ import main
 from training.dataset import Dataset
@@ -188,12 +188,22 @@ def test_without_geometry_every_pixel_is_seen_but_only_when_said(folder):
         ({"composites": [{"track": "A069", "files": ["text.gpkg"]}]}, "no raster that can be read"),
         ({"composites": [{"track": "A069", "files": ["a.tif", "zone55.tif"]}]}, "need one CRS"),
         ({"composites": [{"track": "A069", "files": ["haiti.tif"]}]}, "name it 'haiti'"),
+        ({"inventory": "zone53.gpkg"}, "nothing of it lies on the composites.*CRS"),
+        ({"inventory": "metres.geojson"}, "CRS, WGS 84, is probably not the true one"),
+        ({"mapped_area": "zone53.gpkg"}, "nothing of it lies on the composites"),
+        ({"composites": [{"track": "A069", "files": ["a.tif", "coarse.tif"]}]}, "pixels of 30 m"),
+        ({"composites": [{"track": "A069", "files": ["degrees.tif"]}]}, "pixels of 111 m"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_by_name(folder, change, match):
     write_inventory(folder / "points.gpkg", [Point(WEST, NORTH)])
     (folder / "text.gpkg").write_text("no geopackage")
     write_raster(folder / "zone55.tif", ground(), crs="EPSG:32655")
+    write_inventory(folder / "zone53.gpkg", [cell_box(0, 0)], crs="EPSG:32653")
+    metres = {"type": "Feature", "properties": {}, "geometry": mapping(cell_box(0, 0))}  # GeoJSON is in degrees
+    (folder / "metres.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [metres]}))
+    write_raster(folder / "coarse.tif", ground(), pixel=30.0)
+    write_raster(folder / "degrees.tif", ground(), crs="EPSG:4326", west=142.0, north=42.5, pixel=1e-3)
     haiti = next(event for event in paper_events() if event.name == "haiti")
     write_raster(folder / "haiti.tif", ground(1, 1), crs="EPSG:4326", west=haiti.lon, north=haiti.lat, pixel=1e-4)
     with pytest.raises(UnusableDataset, match=match):

@@ -1,6 +1,7 @@
 """Patches that somebody else cut: every layout that the configuration can say, and clear refusals of what it cannot mean."""
 
 import json
+import pickle
 
 import h5py
 import numpy as np
@@ -86,6 +87,16 @@ def test_shares_make_labels_and_events_and_cells_come_from_arrays(tmp_path):
     assert set(Dataset(tmp_path / "set").select("train", "ASCENDING").event) == {"papua"}
 
 
+@pytest.mark.parametrize("kind", ["variable", "fixed"])
+def test_names_of_events_come_from_strings_of_hdf5(tmp_path, kind):
+    names = ["Papua", "haiti"] * (N // 2)
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["x"], file["y"] = X, Y
+        file["e"] = np.array(names, "S5" if kind == "fixed" else h5py.string_dtype())
+    list(build(configuration(tmp_path, entry("x.h5", event=None, events="e")), tmp_path / "set"))
+    assert set(stored(tmp_path)[1]["event"].tolist()) == {"papua", "haiti"}
+
+
 def test_single_polarisation(tmp_path):
     np.savez(tmp_path / "x.npz", x=X[..., [0, 2]], y=Y)
     list(build(configuration(tmp_path, entry(), bands=("postVV", "diffVV")), tmp_path / "set"))
@@ -103,6 +114,22 @@ def test_single_polarisation(tmp_path):
         ({"x": X, "y": Y}, {}, {"channels": "first"}, r"\[n, 4, 64, 64\]"),
         ({"x": 10 ** (X / 10), "y": Y}, {}, {}, "not sigma0 in dB"),
         ({"x": (X + 30) / 30, "y": Y}, {}, {}, "not sigma0 in dB"),
+        ({"x": X.astype(object), "y": Y}, {}, {}, "'x' cannot be read .*allow_pickle"),
+        ({"x": X, "y": Y.astype(object)}, {}, {}, "'y' cannot be read .*allow_pickle"),
+        ({"x": X.astype(complex), "y": Y}, {}, {}, "type complex128"),
+        ({"x": X.astype("S4"), "y": Y}, {}, {}, r"type \|S4; numbers"),
+        ({"x": X, "y": Y, "e": ["Ho kkaido"] * N}, {"event": None, "events": "e"}, {}, "'ho kkaido' is no name"),
+        ({"x": X, "y": Y, "e": ["x" * 36 + "haiti"] * N}, {"event": None, "events": "e"}, {}, "is no name"),
+        ({"x": X, "s": 100.0 * Y}, {"labels": None, "landslide": "s"}, {}, "0 to 1"),
+        ({"x": X, "s": Y * np.nan}, {"labels": None, "landslide": "s"}, {}, "0 to 1"),
+        ({"x": X, "s": np.zeros((N, 2))}, {"labels": None, "landslide": "s"}, {}, "0 to 1"),
+        ({"x": X, "y": Y, "c": np.zeros((N, 3), int)}, {"cells": "c"}, {}, "cells of shape"),
+        ({"x": X, "y": Y, "c": np.zeros((N, 2)) + 0.5}, {"cells": "c"}, {}, "whole numbers"),
+        ({"x": X, "y": Y}, {"file": "pickle.npy", "patches": None}, {}, "no file of arrays"),
+        ({"x": X, "y": Y}, {"file": "torn.npz"}, {}, "cannot be read|no file of arrays"),
+        ({"x": X, "y": Y}, {"file": "group.h5"}, {}, "'x' is a group"),
+        ({"x": X, "y": Y}, {"file": "compound.h5"}, {}, "'x' is of type"),
+        ({"x": X, "y": Y}, {}, {"bands": ["postVH", "postVV", "diffVH", "ignored"]}, "diffVV is missing"),
         ({"x": X, "y": Y}, {"label": 1}, {}, "exactly one of label, labels, landslide"),
         ({"x": X, "y": Y}, {"event": None}, {}, "exactly one of event, events"),
         ({"x": X, "y": Y}, {"event": "Ho kkaido"}, {}, "does not match"),
@@ -116,6 +143,14 @@ def test_what_cannot_be_meant_is_refused_by_name(tmp_path, arrays, change, furth
     np.savez(tmp_path / "x.npz", **arrays)
     (tmp_path / "text.h5").write_text("no HDF5")
     (tmp_path / "text.npz").write_text("no archive")
+    (tmp_path / "pickle.npy").write_bytes(pickle.dumps(X[:1]))
+    torn = bytearray((tmp_path / "x.npz").read_bytes())
+    torn[200:400] = bytes(200)
+    (tmp_path / "torn.npz").write_bytes(torn)
+    with h5py.File(tmp_path / "group.h5", "w") as file:
+        file["x/inner"], file["y"] = X, Y
+    with h5py.File(tmp_path / "compound.h5", "w") as file:
+        file["x"], file["y"] = np.zeros(N, [("vv", "f4"), ("vh", "f4")]), Y
     with pytest.raises(UnusableDataset, match=match):
         list(build(configuration(tmp_path, entry(**change), **further), tmp_path / "set"))
     assert not (tmp_path / "set" / "set.json").exists()
