@@ -19,6 +19,7 @@ LIST = "SHA256SUMS"
 LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 SERVED = re.compile(r"[a-z0-9_]+/[0-9]+/.+")  # NAME/VERSION/...
 BUCKETS = "https://storage.googleapis.com"
+EMULATOR = "STORAGE_EMULATOR_HOST"  # as Google's own clients name it
 TOKEN = "GOOGLE_ACCESS_TOKEN"
 TIMEOUT_S = 120
 
@@ -83,8 +84,13 @@ def _read(source: str, name: str) -> bytes:
     """Return one file of a source."""
     if "://" not in source:
         return (Path(source) / name).read_bytes()
-    base = f"{BUCKETS}/{source.removeprefix('gs://')}" if source.startswith("gs://") else source
-    request = urllib.request.Request(f"{base.rstrip('/')}/{urllib.parse.quote(name)}")
+    if source.startswith("gs://"):
+        bucket, _, prefix = source.removeprefix("gs://").strip("/").partition("/")
+        wanted = urllib.parse.quote(f"{prefix}/{name}".lstrip("/"), safe="")
+        host = os.environ.get(EMULATOR, BUCKETS).rstrip("/")
+        request = urllib.request.Request(f"{host}/storage/v1/b/{bucket}/o/{wanted}?alt=media")
+    else:
+        request = urllib.request.Request(f"{source.rstrip('/')}/{urllib.parse.quote(name)}")
     if source.startswith("gs://") and (token := os.environ.get(TOKEN)):
         request.add_header("Authorization", f"Bearer {token}")
     try:

@@ -131,11 +131,12 @@ def main(
     faults, metrics = Faults(), Metrics()
     try:
         metrics_path = read_metrics_path(monitoring_config)
+        joined = make_batching(batching_parameters, metrics, per_model=batching_per_model) if batching else None
         repository = ModelRepository(
             models,
             models_config,
             parallelism,
-            batching=make_batching(batching_parameters, metrics, per_model=batching_per_model) if batching else None,
+            batching=joined,
             may_label_unserved=allow_labels_of_unserved_versions,
         )
         repository.refresh()
@@ -163,6 +164,9 @@ def main(
             log.error("%s", error)
     calls.stop(grace=None)
     web.close()
+    api.close()
+    if joined is not None:
+        joined.close()
 
 
 def make_batching(file: Path | None, metrics: Metrics, *, per_model: bool) -> Batching:

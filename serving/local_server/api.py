@@ -13,7 +13,7 @@ import grpc
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, model_pb2, predict_pb2
 
 from serving.local_server.binding import bind, output_aliases
-from serving.local_server.errors import Refusal, invalid, not_found
+from serving.local_server.errors import ENDING, Refusal, invalid, not_found
 from serving.local_server.faults import Faults, spoil
 from serving.local_server.metrics import Metrics
 from serving.local_server.repository import ModelRepository
@@ -42,7 +42,9 @@ class ModelServerApi:
         self._repository = repository
         self._faults = faults
         self._metrics = metrics
+        self._concurrent_runs = concurrent_runs
         self._running = threading.BoundedSemaphore(concurrent_runs)
+        self._is_ending = False
         self._as_content = as_content
         self._lock = threading.Lock()
         self._calls: Counter[str] = Counter()
@@ -68,6 +70,8 @@ class ModelServerApi:
         aliases = output_aliases(signature, request)
         start = time.perf_counter()
         with nullcontext() if servable.is_batched else self._running:  # batches have threads of their own
+            if self._is_ending:
+                raise Refusal(grpc.StatusCode.UNAVAILABLE, ENDING)
             arrays = servable.run(feeds, [signature.outputs[alias].name for alias in aliases])
         self._metrics.ran(servable.name, time.perf_counter() - start)
         with self._lock:
@@ -81,6 +85,17 @@ class ModelServerApi:
         if fault is not None:
             spoil(response, fault)
         return response
+
+    def close(self) -> None:
+        """Refuse what comes, and return when no graph runs any more, batches aside.
+
+        A thread inside TensorFlow when the interpreter ends cannot come back: the process would abort ("terminate called without an active
+        exception") in place of ending.
+        """
+        self._is_ending = True
+        for _ in range(self._concurrent_runs):
+            self._running.acquire()
+        self._running.release(self._concurrent_runs)
 
     def get_model_status(
         self, request: get_model_status_pb2.GetModelStatusRequest

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.local_server.batching_config import FILE, BatchLimits
-from serving.local_server.errors import Refusal, invalid
+from serving.local_server.errors import ENDING, Refusal, invalid
 from serving.local_server.metrics import Metrics
 
 Arrays = Mapping[str, NDArray[np.generic]]
@@ -58,19 +58,32 @@ class BatchThreads:
     def __init__(self, count: int | None) -> None:
         """Start them: so many, or one for each core."""
         self.changed = threading.Condition()
+        self.is_ending = False
         self.queues: weakref.WeakSet[BatchQueue] = weakref.WeakSet()
-        for number in range(count or os.cpu_count() or 1):
-            threading.Thread(target=self._work, daemon=True, name=f"batch-{number}").start()
+        numbers = range(count or os.cpu_count() or 1)
+        self._threads = [threading.Thread(target=self._work, daemon=True, name=f"batch-{number}") for number in numbers]
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Run what waits, refuse what comes, and return when no graph runs any more."""
+        with self.changed:
+            self.is_ending = True
+            self.changed.notify_all()
+        for thread in self._threads:
+            thread.join()
 
     def _work(self) -> None:
-        while True:
-            queue, batch = self._next()
+        while (found := self._next()) is not None:
+            queue, batch = found
             queue.process(batch)
-            del queue, batch  # a version that is dropped while this thread waits must go
+            del found, queue, batch  # a version that is dropped while this thread waits must go
 
-    def _next(self) -> "tuple[BatchQueue, Batch]":
+    def _next(self) -> "tuple[BatchQueue, Batch] | None":
         with self.changed:
             while True:
+                if self.is_ending and not any(queue.batches[0].tasks for queue in self.queues):
+                    return None
                 now = time.monotonic()
                 waiting = [
                     (queue.batches[0].since, id(queue), queue) for queue in self.queues if queue.batches[0].tasks
@@ -104,6 +117,8 @@ class BatchQueue:
         """
         task = Task(feeds=feeds, rows=_common_rows(feeds))
         with self._threads.changed:
+            if self._threads.is_ending:
+                raise Refusal(grpc.StatusCode.UNAVAILABLE, ENDING)
             if task.rows > self.limits.rows:
                 raise invalid(f"Task size {task.rows} is larger than maximum input batch size {self.limits.rows}")
             if self.batches[-1].rows + task.rows > self.limits.rows:
@@ -207,6 +222,10 @@ class Batching:
     def __init__(self, threads: BatchThreads, limits: BatchLimits | None, metrics: Metrics) -> None:
         """Batch every version by the same limits, or, with None, each version that brings its own file by that."""
         self._threads, self._limits, self._metrics = threads, limits, metrics
+
+    def close(self) -> None:
+        """See `BatchThreads.close`."""
+        self._threads.close()
 
     def session(self, folder: Path, run: Run) -> BatchingSession | None:
         """Return what runs the requests to the version in a folder; None where each runs by itself.

@@ -18,6 +18,7 @@ HTTP_STATUS = {
     grpc.StatusCode.UNAVAILABLE: 503,
     grpc.StatusCode.UNAUTHENTICATED: 401,
 }
+ENDING = "the server is ending"
 CODES_BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from serving.fetch_served import LIST, UntrustedModels, fetch, write_list
+from tests.contract.storage_service import StorageService, client_of
 
 ROOT = Path(__file__).parents[2]
 FILES = {
@@ -55,6 +56,20 @@ def test_what_the_list_names_is_fetched_and_nothing_else(models, address, tmp_pa
     (models / "vv_vh_ascending_60_12/1/later.txt").write_bytes(b"not listed")
     assert fetch(address if is_address else str(models), tmp_path / "out", sha256) == len(FILES)
     assert contents(tmp_path / "out") == FILES
+
+
+@pytest.mark.parametrize("prefix", ["", "/serving/of a year"], ids=["bucket", "prefix"])
+def test_bucket_is_read_through_storages_own_api(models, tmp_path, monkeypatch, prefix):
+    sha256 = write_list(models)
+    with StorageService(tmp_path / "storage") as service, client_of(service.url) as client:
+        bucket = client.create_bucket("models-of-a-test")
+        for name in (*FILES, LIST):
+            bucket.blob(f"{prefix}/{name}".strip("/")).upload_from_filename(models / name)
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", service.url)
+        assert fetch(f"gs://models-of-a-test{prefix}", tmp_path / "out", sha256) == len(FILES)
+        assert contents(tmp_path / "out") == FILES
+        with pytest.raises(OSError, match="HTTP 404"):
+            fetch("gs://models-of-another", tmp_path / "none", sha256)
 
 
 def test_list_is_what_sha256sum_writes(models):

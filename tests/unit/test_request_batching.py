@@ -69,6 +69,26 @@ def test_request_that_nobody_joins_runs_when_its_time_is_over():
     assert graph.sizes == [1]
 
 
+def test_at_the_end_waiting_requests_are_answered_and_later_ones_refused():
+    graph = Graph(is_held=True)
+    threads = BatchThreads(1)
+    batches = BatchingSession(threads, BatchLimits(rows=4, wait_s=0.0, enqueued=2, sizes=()), graph.run, Metrics())
+    with ThreadPoolExecutor(3) as pool:
+        asked = [pool.submit(ask, batches, 1)]
+        assert graph.has_begun.acquire(timeout=10)
+        asked.append(pool.submit(ask, batches, 2))
+        while not any(queue.batches[0].tasks for queue in batches._queues.values()):
+            time.sleep(0.001)
+        end = pool.submit(threads.close)
+        while not threads.is_ending:
+            time.sleep(0.001)
+        with pytest.raises(Refusal, match="UNAVAILABLE: the server is ending"):
+            ask(batches, 3)
+        graph.may_go.set()
+        end.result(10)
+        assert [one.result(10) for one in asked] == [[2], [4]]
+
+
 def test_batch_is_filled_up_to_an_allowed_size():
     graph = Graph()
     assert ask(session(graph, sizes=(2, 4)), 1, 2, 3) == [2, 4, 6]
