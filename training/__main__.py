@@ -58,6 +58,10 @@ COMMANDS = {
         "training.weights.importing:import_weights_command",
         "Make a model folder of a weights file of Keras 2, such as the released ones.",
     ),
+    "precision-effect": (
+        "training.evaluation.precision_effect:precision_effect_command",
+        "Count the decisions of a model that bfloat16 changes, and time it.",
+    ),
     "export": ("training.export:export_command", "Write SavedModels for TensorFlow Serving."),
 }
 """Name -> (module:command, what `--help` says of it). Importing TensorFlow takes seconds: `list` and `--help` go without."""

@@ -12,6 +12,7 @@ without the variant they would load into the wrong network unnoticed. Keys read 
     standardisation   {"mean": {band: dB}, "std": {band: dB}} or null for raw dB
     fill_db      what replaces a missing pixel, {band: dB}
     sha256       of weights.npz; written by `save_weights`
+    precision    the served graph multiplies in, "float32" (also where the key is absent) or "bfloat16" (`training.precision`)
 
 Values by band may also be a list in the order of `bands`.
 """
@@ -30,6 +31,7 @@ import tensorflow as tf
 
 from training.batching import PATCHES, write_batching
 from training.networks import build
+from training.precision import PRECISIONS, Precision, UnknownPrecision, in_precision, precision_of
 from training.tile_graph import ServingGraph
 from training.warm_up import write_warm_up
 
@@ -40,6 +42,7 @@ GRAPH_SOURCES = (
     "batching.py",
     "networks/cnn.py",
     "networks/standardisation.py",
+    "precision.py",
     "shared_convolutions.py",
     "tile_graph.py",
 )
@@ -141,24 +144,36 @@ def _by_band(folder: Path, card: dict[str, Any], key: str, values: dict[str, flo
     return [values[band] for band in bands] if isinstance(values, dict) else list(values)
 
 
-def export_saved_model(folder: Path, to: Path, *, only_patches: bool = False) -> Path:
+def fill_db(folder: Path, card: dict[str, Any]) -> list[float]:
+    """Return what replaces a missing pixel, one value in dB for each of the card's bands, in their order."""
+    return _by_band(folder, card, "fill_db", card["fill_db"])
+
+
+def export_saved_model(
+    folder: Path, to: Path, precision: Precision | None = None, *, only_patches: bool = False
+) -> Path:
     """Write the SavedModel of a model folder at `to/<name>/<version>/`, with the card beside `saved_model.pb` and requests to warm up with.
 
     Nothing is done when it is there already, made from the same card, weights and code. The version's folder appears at once and whole: a
-    server that watches `to` never sees half of it.
+    server that watches `to` never sees half of it. The card beside it says the precision unless it is float32.
 
     Args:
         folder: of the model.
-        to: base folder of the server.
+        to: the model base folder of a server.
+        precision: that the graph multiplies in; None for what the card says.
         only_patches: write `<name>_patches` instead, without `tile`, whose requests TensorFlow Serving may join (`training.batching`).
 
     Returns:
         The version's folder.
 
     Raises:
-        UnusableModel: see `load_model`; also a card without `name`, `version` or `fill_db`.
+        UnusableModel: see `load_model`; also a card without `name`, `version` or `fill_db`, with a precision that there is not, or the
+            same version in another precision is there already: its scores differ, and one version is one model.
     """
-    card = read_card(folder)
+    try:
+        card = in_precision(read_card(folder), precision)
+    except UnknownPrecision as error:
+        raise UnusableModel(f"{folder / CARD}: {error}") from error
     for key in ("name", "version", "fill_db"):
         if key not in card:
             raise UnusableModel(f"{folder / CARD}: {key!r} is missing; a model cannot be served without it")
@@ -168,7 +183,8 @@ def export_saved_model(folder: Path, to: Path, *, only_patches: bool = False) ->
         return version
     if (architecture := card.get("architecture", "cnn")) != "cnn":
         raise UnusableModel(f"{folder}: only the CNN can be served, this is {architecture!r}")
-    graph = ServingGraph(load_model(folder), _by_band(folder, card, "fill_db", card["fill_db"]))
+    _refuse_other_precision(card, version)
+    graph = ServingGraph(load_model(folder), fill_db(folder, card), precision_of(card))
     # Hidden until whole: model servers look only at folders whose name is an integer.
     draft = version.with_name(f".{version.name}-{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
@@ -177,11 +193,21 @@ def export_saved_model(folder: Path, to: Path, *, only_patches: bool = False) ->
     write_warm_up(draft, name=name, bands=len(card["bands"]), signatures=served)
     if only_patches:
         write_batching(draft)
-    shutil.copyfile(folder / CARD, draft / CARD)
+    (draft / CARD).write_text(json.dumps(card, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     (draft / ORIGIN).write_text(json.dumps(_origin(), indent=2) + "\n", encoding="utf-8")
     shutil.rmtree(version, ignore_errors=True)
     draft.rename(version)
     return version
+
+
+def _refuse_other_precision(card: dict[str, Any], version: Path) -> None:
+    if not (version / CARD).is_file():
+        return
+    there = precision_of(json.loads((version / CARD).read_text(encoding="utf-8")))
+    if there != (wanted := precision_of(card)):
+        raise UnusableModel(
+            f"{version} computes in {there}: give {wanted} another --to, or another version in its card"
+        )
 
 
 def is_exported(card: dict[str, Any], version: Path) -> bool:
@@ -216,16 +242,19 @@ def _origin() -> dict[str, str]:
 @click.option(
     "--patches", is_flag=True, help="Also NAME_patches/VERSION without `tile`, for batches of single patches."
 )
-def export_command(models: Path, to: Path, patches: bool) -> None:
+@click.option(
+    "--precision", type=click.Choice(PRECISIONS), help="What the graph multiplies in; what each card says if not given."
+)
+def export_command(models: Path, to: Path, patches: bool, precision: Precision | None) -> None:
     """Export every model folder as a SavedModel that TensorFlow Serving loads; skip what is there already."""
     folders = sorted(card.parent for card in models.rglob(CARD))
     if not folders:
         raise click.ClickException(f"{models}: no {CARD} below it")
     for folder in folders:
         try:
-            version = export_saved_model(folder, to)
+            version = export_saved_model(folder, to, precision)
             if patches:
-                export_saved_model(folder, to, only_patches=True)
+                export_saved_model(folder, to, precision, only_patches=True)
         except UnusableModel as error:
             raise click.ClickException(str(error)) from error
         click.echo(f"{folder} -> {version}")

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from training.precision import DEFAULT, Precision
 from training.shared_convolutions import STRIDE_PX, SharedConvolutions
 
 WINDOW_PX = 64
@@ -26,12 +27,13 @@ class ServingGraph(tf.Module):
         served: signature name to function, to be given to `tf.saved_model.save`.
     """
 
-    def __init__(self, model: keras.Model, fill_db: Sequence[float]) -> None:
+    def __init__(self, model: keras.Model, fill_db: Sequence[float], precision: Precision = DEFAULT) -> None:
         """Trace both signatures.
 
         Args:
             model: float32 [n, 64, 64, C] to [n, 1].
             fill_db: what replaces a missing pixel, one value in dB for each of the C bands.
+            precision: that both multiply in; what comes in and goes out is float32 in any.
 
         Raises:
             ValueError: `fill_db` does not fit the model's bands.
@@ -40,12 +42,14 @@ class ServingGraph(tf.Module):
         self._bands = int(model.input_shape[-1])
         if len(fill_db) != self._bands:
             raise ValueError(f"fill_db has {len(fill_db)} values for {self._bands} bands")
-        # The variables, not the Keras model: saving a tracked Keras model restores copies of its variables, and the graph's
-        # own stay uninitialised wherever the SavedModel is loaded as a graph, as TensorFlow Serving does.
-        self._weights = [weight.value for weight in model.weights]
-        self._network = lambda patches: model(patches, training=False)[:, 0]
         self._fill_db = tf.constant(fill_db, tf.float32)
-        self._convolutions = SharedConvolutions(model)
+        self._convolutions = SharedConvolutions(model, precision)
+        self._network = self._score_one_above_the_other
+        if precision == DEFAULT:
+            # The variables, not the Keras model: saving a tracked Keras model restores copies of its variables, and the graph's
+            # own stay uninitialised wherever the SavedModel is loaded as a graph, as TensorFlow Serving does.
+            self._weights = [weight.value for weight in model.weights]
+            self._network = lambda patches: model(patches, training=False)[:, 0]
         self._block_cells = max(4, BLOCK_BYTES // (4 * STRIDE_PX * STRIDE_PX * self._convolutions.filters))
         patches = tf.TensorSpec([None, WINDOW_PX, WINDOW_PX, self._bands], tf.float32, name="patches")
         image = tf.TensorSpec([None, None, self._bands], tf.float32, name="image")
@@ -81,6 +85,15 @@ class ServingGraph(tf.Module):
             lambda: tf.where(is_seen[..., tf.newaxis], pixels, self._fill_db),
         )
         return filled, is_seen
+
+    def _score_one_above_the_other(self, patches: tf.Tensor) -> tf.Tensor:
+        """Score float32 [n, 64, 64, C] as `tile` does: patches one above the other are every second window of an image."""
+        one_more = tf.pad(
+            patches, [[0, 1], [0, 0], [0, 0], [0, 0]]
+        )  # there is an image, too, where there are no patches
+        image = tf.reshape(one_more, [-1, WINDOW_PX, self._bands])
+        scores, _ = self._slide(image, 2 * tf.shape(patches)[0] + 1, tf.constant(1))
+        return scores[:-1:2, 0]
 
     def _slide(self, image: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Score the windows of float32 [H, W, C] block by block; scores and shares of seen pixels, float32 [rows, columns]."""

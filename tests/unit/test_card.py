@@ -39,6 +39,7 @@ def test_card_is_read():
         "sigma0",
         "gamma0_terrain_volume",
     )
+    assert (card.precision, read(precision="bfloat16").precision) == ("float32", "bfloat16")
     assert read(calibration=None).platt is None
     assert read(fill_db=[-11.5, -18.0, 0, 0]).fill_db == card.fill_db
 
@@ -56,6 +57,8 @@ def test_card_is_read():
         ("window_px", 32),
         ("pixel_geometry", "30m"),
         ("backscatter", "gamma0"),
+        ("precision", "float16"),
+        ("precision", None),
         ("fill_db", {"postVV": 0}),
         ("fill_db", [0.0]),
         ("fill_db", {"postVV": None, "postVH": 0, "diffVV": 0, "diffVH": 0}),

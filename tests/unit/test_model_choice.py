@@ -89,6 +89,12 @@ def test_run_is_named_by_event_and_shard_size_too():
     assert len(names) == 5
 
 
+def test_run_is_named_by_the_precision_of_its_model_too():
+    composite, card = composite_of(), card_of("vv_vh_ascending_60_12")
+    names = {run_id(composite, replace(card, precision=precision), None) for precision in ("float32", "bfloat16")}
+    assert len(names) == 2  # the weights, and so their sha256, are the same
+
+
 def test_two_events_of_the_same_scenes_and_another_shard_size_do_not_disturb_each_other():
     world = World()
     for composite in (composite_of(), replace(composite_of(shard_px=512), event_id="us7000same")):

@@ -93,6 +93,7 @@ def test_probability_stands_only_with_a_calibrated_card():
 def test_the_collection_names_model_scenes_and_notices():
     document = detections_geojson(made.example())
     assert document["model"]["sha256"] == "ab" * 32
+    assert document["model"]["precision"] == "float32"
     assert document["scenes"]["post"] == ["COPERNICUS/S1_GRD/POST1"]
     assert document["data_notice"] == "SIMULATED radar scenes"
     assert "not fit for operations" in document["model_notice"]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from rich.progress import track
 from shapely.geometry.base import BaseGeometry
 
 from training.evaluation.detections import WINDOW_PX, MapScores, match, scan
-from training.export import UnusableModel, load_model, read_card
+from training.export import UnusableModel, fill_db, load_model, read_card
 from training.simulator.events import EVENTS
 from training.simulator.scene import BANDS, Scene
 from training.simulator.terrain import PIXEL_M
@@ -60,8 +60,18 @@ def simulated_maps(event: str, orbit_pass: str, windows: tuple[int, int], seeds:
         yield Map(name=f"{event}/{seed}", image=image, transform=transform, landslides=polygons)
 
 
-def map_from_disk(composite: Path, inventory: Path, bands: tuple[str, ...]) -> Map:
-    """Read a composite GeoTIFF whose bands are described by their names, and the landslides that touch it.
+def maps_for(card: dict[str, Any], event: str, seeds: int, side: int) -> Iterator[Map]:
+    """Yield simulated scenes of an event as the model of a card sees them: its pass, its windows, its bands."""
+    _, orbit_pass, pre_days, post_days = card["name"].rsplit("_", 3)
+    windows = int(pre_days), int(post_days)
+    channels = [BANDS.index(band) for band in card["bands"]]
+    places = simulated_maps(event, orbit_pass.upper(), windows, range(seeds), side)
+    for one in track(places, total=seeds, description="scenes", console=Console(stderr=True)):
+        yield replace(one, image=one.image[..., channels])
+
+
+def map_from_disk(composite: Path, inventory: Path | None, bands: tuple[str, ...]) -> Map:
+    """Read a composite GeoTIFF whose bands are described by their names, and the landslides that touch it, if an inventory is at hand.
 
     Raises:
         UnusableMap: bands are missing, the CRS is not metric, or a file cannot be read.
@@ -76,7 +86,7 @@ def map_from_disk(composite: Path, inventory: Path, bands: tuple[str, ...]) -> M
                 raise UnusableMap(f"{composite}: its CRS {file.crs} has no metres; areas need a projected one")
             layers = file.read([1 + file.descriptions.index(band) for band in bands], out_dtype="float32", masked=True)
             transform, crs, bounds = file.transform, file.crs, file.bounds
-        read = geopandas.read_file(inventory)
+        read = geopandas.GeoDataFrame(geometry=[], crs=crs) if inventory is None else geopandas.read_file(inventory)
     except (rasterio.errors.RasterioIOError, OSError, RuntimeError) as error:
         raise UnusableMap(f"cannot read: {error}") from error
     if read.crs is None:
@@ -98,20 +108,19 @@ def score_maps(folder: Path, maps: Iterator[Map], threshold: float | None) -> di
         UnusableModel: see `load_model`.
     """
     card, model = read_card(folder), load_model(folder)
-    fills = card["fill_db"]
-    fill_db = [fills[band] for band in card["bands"]] if isinstance(fills, dict) else list(fills)
     limit = card["threshold"] if threshold is None else threshold
     rows: dict[str, Any] = {}
     total = MapScores()
     for one in maps:
-        found = scan(model, one.image, fill_db)
-        scores = match(_boxes(found.kept(limit), one.transform), one.landslides, not_scored=found.not_scored)
+        found = scan(model, one.image, fill_db(folder, card))
+        scores = match(boxes_on_map(found.kept(limit), one.transform), one.landslides, not_scored=found.not_scored)
         rows[one.name] = scores.as_dict()
         total += scores
     return {"model": card["name"], "sha256": card["sha256"], "threshold": limit, "maps": rows, "all": total.as_dict()}
 
 
-def _boxes(corners: NDArray[np.int_], transform: Affine) -> list[BaseGeometry]:
+def boxes_on_map(corners: NDArray[np.int_], transform: Affine) -> list[BaseGeometry]:
+    """Return the windows at corners int [n, 2], (row, col) px, in the map's metres."""
     boxes = []
     for row, column in corners:
         x, y = zip(*(transform @ (column + d, row + d) for d in (0, WINDOW_PX)), strict=True)
@@ -157,15 +166,7 @@ def detections_command(
         if composite and inventory:
             maps = iter([map_from_disk(composite, inventory, tuple(card["bands"]))])
         else:
-            _, orbit_pass, pre_days, post_days = card["name"].rsplit("_", 3)
-            places = simulated_maps(
-                str(event), orbit_pass.upper(), (int(pre_days), int(post_days)), range(seeds), scene_px
-            )
-            channels = [BANDS.index(band) for band in card["bands"]]
-            maps = (
-                Map(name=m.name, image=m.image[..., channels], transform=m.transform, landslides=m.landslides)
-                for m in track(places, total=seeds, description="scenes", console=Console(stderr=True))
-            )
+            maps = maps_for(card, str(event), seeds, scene_px)
         scores = score_maps(folder, maps, threshold)
     except (UnusableModel, UnusableMap) as error:
         raise click.ClickException(str(error)) from error

@@ -8,12 +8,13 @@ from typing import Any
 
 from quakeslide.domain.composite import MODEL_BANDS
 from quakeslide.domain.lattice import WINDOW_PX
-from quakeslide.domain.model_card import ModelCard
+from quakeslide.domain.model_card import FULL_PRECISION, ModelCard
 from quakeslide.domain.sentinel1 import Polarisation, Stage
 from quakeslide.domain.terrain import Backscatter
 from quakeslide.errors import UnusableModelCard
 
 NAME = re.compile(r"(vv_vh|vv)_(ascending|descending)_(\d{1,3})_(\d{1,3})")
+PRECISIONS = (FULL_PRECISION, "bfloat16")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -60,6 +61,8 @@ def _card(body: Mapping[str, Any]) -> ModelCard:
     _demand(SHA256.fullmatch(body["sha256"]) is not None, "sha256", body["sha256"], "64 hex digits")
     _demand(body["variant"] in ("published", "paper"), "variant", body["variant"], "published or paper")
     _demand(isinstance(body["data_notice"], str), "data_notice", body["data_notice"], "a sentence, perhaps empty")
+    precision = body.get("precision", FULL_PRECISION)
+    _demand(precision in PRECISIONS, "precision", precision, " or ".join(PRECISIONS))
     return ModelCard(
         name=body["name"],
         version=version,
@@ -72,6 +75,7 @@ def _card(body: Mapping[str, Any]) -> ModelCard:
         sha256=body["sha256"],
         data_notice=body["data_notice"],
         backscatter=Backscatter(body.get("backscatter", "sigma0")),
+        precision=precision,
     )
 
 

@@ -22,6 +22,8 @@ from quakeslide.domain.terrain import Backscatter
 
 FIRST_STAGE = Stage(pre_days=60, post_days=12)  # its model stands in where a stage has none of its own
 
+FULL_PRECISION = "float32"
+
 
 def model_name(polarisation: Polarisation, orbit_pass: OrbitPass, stage: Stage) -> str:
     """Return `{vv|vv_vh}_{ascending|descending}_{pre}_{post}`."""
@@ -85,6 +87,7 @@ class ModelCard:
         fill_db: what a missing pixel is given, by band, dB.
         pixel_geometry: `utm_10m` or `epsg4326_10m`, the pixels it was trained on.
         backscatter: what the bands it was trained on hold, `sigma0` where the card does not say.
+        precision: its graph multiplies in, `float32` where the card does not say.
         threshold: a window scoring above it is a candidate.
         platt: (a, b) of the calibrated probability sigmoid(a * logit(score) + b), or None without calibration.
         variant: `published` or `paper`.
@@ -103,6 +106,12 @@ class ModelCard:
     sha256: str
     data_notice: str
     backscatter: Backscatter = Backscatter.SIGMA0
+    precision: str = FULL_PRECISION
+
+    @property
+    def identity(self) -> str:
+        """What decides its scores: the weights, and the precision they are multiplied in; no run mixes two of these."""
+        return self.sha256 if self.precision == FULL_PRECISION else f"{self.sha256} {self.precision}"
 
     def probability(self, score: float) -> float | None:
         """Return the calibrated probability of a score in [0, 1], or None where the card has no calibration (Platt 1999)."""

@@ -129,4 +129,4 @@ def run_id(
         "event_id": composite.event_id,
         "shard_px": composite.shard_px,
     }
-    return digest(composite.composite_id, card.name, card.version, card.sha256, settings, force_nonce)
+    return digest(composite.composite_id, card.name, card.version, card.identity, settings, force_nonce)

@@ -32,6 +32,7 @@ def score_raster(judgement: Judgement) -> bytes:
         "COMPOSITE_ID": composite.composite_id,
         "MODEL": f"{card.name} version {card.version}",
         "MODEL_SHA256": card.sha256,
+        "MODEL_PRECISION": card.precision,
         "THRESHOLD": repr(card.threshold),
         "NOTICE": " ".join(filter(None, [UNVERIFIED, composite.data_notice, card.data_notice])),
         "SOFTWARE": f"quakeslide {__version__}",
