@@ -30,6 +30,7 @@ import numpy as np
 import tensorflow as tf
 
 from training.batching import PATCHES, write_batching
+from training.graph_origin import ORIGIN, graph_origin
 from training.networks import build
 from training.precision import PRECISIONS, Precision, UnknownPrecision, in_precision, precision_of
 from training.tile_graph import ServingGraph
@@ -37,15 +38,6 @@ from training.warm_up import write_warm_up
 
 WEIGHTS = "weights.npz"
 CARD = "card.json"
-ORIGIN = "origin.json"
-GRAPH_SOURCES = (
-    "batching.py",
-    "networks/cnn.py",
-    "networks/standardisation.py",
-    "precision.py",
-    "shared_convolutions.py",
-    "tile_graph.py",
-)
 ARCHITECTURE_KEYS = ("variant", "filters", "bands", "standardisation")
 
 
@@ -194,7 +186,7 @@ def export_saved_model(
     if only_patches:
         write_batching(draft)
     (draft / CARD).write_text(json.dumps(card, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    (draft / ORIGIN).write_text(json.dumps(_origin(), indent=2) + "\n", encoding="utf-8")
+    (draft / ORIGIN).write_text(json.dumps(graph_origin(), indent=2) + "\n", encoding="utf-8")
     shutil.rmtree(version, ignore_errors=True)
     draft.rename(version)
     return version
@@ -215,13 +207,7 @@ def is_exported(card: dict[str, Any], version: Path) -> bool:
     if not all((version / file).is_file() for file in (CARD, ORIGIN, "saved_model.pb")):
         return False
     written = [json.loads((version / file).read_text(encoding="utf-8")) for file in (CARD, ORIGIN)]
-    return bool(written == [card, _origin()])
-
-
-def _origin() -> dict[str, str]:
-    """Return what, beside card and weights, decides the graph."""
-    sources = {name: sha256_of(Path(__file__).parent / name) for name in GRAPH_SOURCES}
-    return {"tensorflow": tf.__version__, **sources}
+    return bool(written == [card, graph_origin()])
 
 
 @click.command("export")

@@ -1,17 +1,11 @@
 """Exact scores of overlapping windows from convolutions that are computed once.
 
 Windows lie half a window apart, so each inner feature is wanted by four of them. They differ only near a window's border,
-where the network sees zeros in place of the neighbourhood. Every window starts and ends on a line of the lattice; a map of
-features cut into cells of one stride therefore has three versions along each axis:
+where the network sees zeros in place of the neighbourhood: nine maps (`training.nine_maps`) hold all features of all windows.
 
-    whole   as if the image had no windows: n pixels a cell, right wherever the border is out of sight
-    start   the first pixel of a window, which is also the first of a cell
-    end     the last pixel of a window, which is also the last of a cell
-
-One pixel at either end suffices at each level: convolution spoils one more pixel, pooling halves what is spoilt. So nine
-maps (one whole, four strips, four sets of corners) hold all features of all windows. The next level of a strip needs the
-strip and the two whole pixels beside it, and as its convolution and pooling take three pixels to one, it is written as
-a matrix: three pixels side by side in the channels, the two outputs to be pooled side by side in the channels again.
+The next level of a strip needs the strip and the two whole pixels beside it, and as its convolution and pooling take three
+pixels to one, it is written as a matrix: three pixels side by side in the channels, the two outputs to be pooled side by
+side in the channels again.
 
 Standardisation and batch normalisation are folded into the weights behind them. That would be wrong at a border, where the
 network pads with zeros after normalising; here no kernel ever reaches over a window's border.
@@ -19,22 +13,16 @@ network pads with zeros after normalising; here no kernel ever reaches over a wi
 
 from collections.abc import Callable
 from itertools import product
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from training.nine_maps import COLUMNS, PARTS, ROWS, Maps, Part, beside, cut, halved, windows_of
 from training.precision import DEFAULT, Precision, known
 
 STRIDE_PX = 32
-Part = Literal["start", "whole", "end"]
-PARTS: tuple[Part, ...] = ("start", "whole", "end")
-Maps = dict[tuple[Part, Part], tf.Tensor]
-"""By version along rows and along columns: [cells or cells * n, cells or cells * n, channels]; there is one cell less at
-the start and at the end than in whole, as no window starts in the last cell or ends in the first."""
-
-ROWS, COLUMNS = 0, 1
 
 
 class SharedConvolutions:
@@ -79,17 +67,17 @@ class SharedConvolutions:
         if self._standardise is not None:
             scale, shift = self._standardise
             image = image * scale + shift
-        levels = [_cut(image, STRIDE_PX)]
+        levels = [cut(image, STRIDE_PX)]
         for number, block in enumerate(self._blocks):
             levels.append(block(levels[number], STRIDE_PX >> number))
         maps = levels[3]
         if self._joins_blocks:
             # Bilinear, half-pixel centres: means of the pixels 4i + 1 and 4i + 2 of 32, none at a border; 2i and 2i + 1 of 16.
             whole = levels[1]["whole", "whole"][tf.newaxis, 1:-1, 1:-1]
-            first = _cut(tf.nn.avg_pool2d(whole, 2, 1, "VALID")[0, ::4, ::4], 4)
-            second = _halved(levels[2], 8)
+            first = cut(tf.nn.avg_pool2d(whole, 2, 1, "VALID")[0, ::4, ::4], 4)
+            second = halved(levels[2], 8)
             maps = {key: tf.concat([first[key], second[key], maps[key]], axis=-1) for key in maps}
-        return self._head(_windows(maps, 4))
+        return self._head(windows_of(maps, 4))
 
 
 class _Block:
@@ -144,10 +132,10 @@ class _Block:
         maps = {part: tf.cast(x, self._dtype) for part, x in maps.items()}
         out = {}
         for row in PARTS:
-            beside = {column: _beside(row, maps[row, column], maps["whole", column], n, ROWS) for column in PARTS}
+            strips = {column: beside(row, maps[row, column], maps["whole", column], n, ROWS) for column in PARTS}
             for column in PARTS:
                 out[row, column] = self._convolve(
-                    _beside(column, beside[column], beside["whole"], n, COLUMNS), row, column
+                    beside(column, strips[column], strips["whole"], n, COLUMNS), row, column
                 )
         return out
 
@@ -189,77 +177,6 @@ def _taps(part: Part, pairs: bool) -> np.ndarray:
     if part == "whole":
         return both[:, None]
     return both[None, 1:] if part == "start" else both[None, :-1]  # what is left out is the zeros beyond the border
-
-
-def _cut(whole: tf.Tensor, n: int) -> Maps:
-    """Return nine maps of one that looks the same to every window; [cells * n, cells * n, channels]."""
-    maps: Maps = {}
-    for row in PARTS:
-        band = _pixel(whole, row, n, 0, ROWS)
-        for column in PARTS:
-            maps[row, column] = _pixel(band, column, n, 0, COLUMNS)
-    return maps
-
-
-def _pixel(whole: tf.Tensor, part: Part, n: int, steps: int, axis: int) -> tf.Tensor:
-    """Return one pixel of each cell in which a window starts or ends, so many steps from its border; a whole map as it is."""
-    if part == "whole":
-        return whole
-    cells = slice(None, -1) if part == "start" else slice(1, None)
-    pixel = steps if part == "start" else n - 1 - steps
-    split = _split(whole, n, axis)
-    return split[cells, pixel] if axis == ROWS else split[:, cells, pixel]
-
-
-def _split(whole: tf.Tensor, n: int, axis: int) -> tf.Tensor:
-    shape = tf.shape(whole)
-    channels = whole.shape[-1]
-    if axis == ROWS:
-        return tf.reshape(whole, [-1, n, shape[1], channels])
-    return tf.reshape(whole, [shape[0], -1, n, channels])
-
-
-def _beside(part: Part, border: tf.Tensor, whole: tf.Tensor, n: int, axis: int) -> tf.Tensor:
-    """Return the three pixels at a window's border side by side in the channels, in the order of the axis."""
-    if part == "whole":
-        return border
-    three = [border, *(_pixel(whole, part, n, steps, axis) for steps in (1, 2))]
-    return tf.concat(three if part == "start" else three[::-1], axis=-1)
-
-
-def _halved(maps: Maps, n: int) -> Maps:
-    """Return the means of two by two pixels."""
-
-    def halve(part: Part, border: tf.Tensor, whole: tf.Tensor, axis: int) -> tf.Tensor:
-        if part == "whole":
-            split = _split(whole, 2, axis)
-            return tf.reduce_mean(split, axis=axis + 1)
-        return (border + _pixel(whole, part, n, 1, axis)) / 2
-
-    out: Maps = {}
-    for row in PARTS:
-        halves = {column: halve(row, maps[row, column], maps["whole", column], ROWS) for column in PARTS}
-        for column in PARTS:
-            out[row, column] = halve(column, halves[column], halves["whole"], COLUMNS)
-    return out
-
-
-def _windows(maps: Maps, n: int) -> tf.Tensor:
-    """Return the features of each window, [r, c, 2n * 2n * channels]."""
-    rows = []
-    for column in PARTS:
-        split = _split(maps["whole", column], n, ROWS)
-        start, end = (maps[part, column][:, tf.newaxis] for part in ("start", "end"))
-        rows.append(
-            tf.concat([start, split[:-1, 1:], split[1:, :-1], end], axis=1)
-        )  # [r, 2n, cells or cells * n, channels]
-    start, whole, end = rows
-    shape = tf.shape(whole)
-    channels = whole.shape[-1]
-    split = tf.reshape(whole, [shape[0], 2 * n, -1, n, channels])
-    start, end = start[:, :, :, tf.newaxis], end[:, :, :, tf.newaxis]
-    windows = tf.concat([start, split[:, :, :-1, 1:], split[:, :, 1:, :-1], end], axis=3)
-    return tf.reshape(tf.transpose(windows, [0, 2, 1, 3, 4]), [shape[0], -1, 4 * n * n * channels])
 
 
 def _standardisation(layer: Any, bands: int) -> tuple[np.ndarray, np.ndarray]:

@@ -95,6 +95,11 @@ def test_run_is_named_by_the_precision_of_its_model_too():
     assert len(names) == 2  # the weights, and so their sha256, are the same
 
 
+def test_run_of_a_model_in_float32_is_named_as_before_there_was_a_choice():
+    card = card_of("vv_vh_ascending_60_12")
+    assert (card.precision, card.identity) == ("float32", card.sha256)
+
+
 def test_two_events_of_the_same_scenes_and_another_shard_size_do_not_disturb_each_other():
     world = World()
     for composite in (composite_of(), replace(composite_of(shard_px=512), event_id="us7000same")):
