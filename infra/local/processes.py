@@ -16,6 +16,7 @@ from typing import Any
 
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+START_PATIENCE_S = 240.0  # a model server needs 15 s alone and minutes where others want the processors too
 
 
 def _end_with_parent() -> None:
@@ -69,7 +70,7 @@ class Child:
         tasks = Path(f"/proc/{self.pid}/task/{self.pid}/children")
         return [int(pid) for pid in tasks.read_text().split()]
 
-    def ready_line(self, patience_s: float = 90) -> dict[str, Any]:
+    def ready_line(self, patience_s: float = START_PATIENCE_S) -> dict[str, Any]:
         """Wait for the JSON line in which a service tells its port.
 
         Raises:
@@ -84,7 +85,7 @@ class Child:
             raise StartFailed(f"{self.name} did not start:\n{self.last_words()}") from None
         return ready
 
-    def wait_for_port(self, port: int, patience_s: float = 90) -> None:
+    def wait_for_port(self, port: int, patience_s: float = START_PATIENCE_S) -> None:
         """Wait until something listens on the loopback port.
 
         Raises:
