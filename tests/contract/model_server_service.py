@@ -1,8 +1,10 @@
 """Starts model servers for the contract tests, and talks to them without TensorFlow."""
 
 import atexit
+import fcntl
 import importlib
 import json
+import os
 import re
 import shutil
 import socket
@@ -74,14 +76,25 @@ def exported_models() -> Path:
     """Return a folder with `models/{first/1,first/2,second/7}`, `unserved/late/1`, `batched/first_patches/1`, `image.npy`,
     `expected_NAME_VERSION.npy`.
 
-    Made once for all test modules of a run, and removed when it ends; who changes it puts it back.
+    Exported once for all workers of a run; each has a copy of its own, removed when it ends. Who changes it puts it back.
     """
-    folder = tempfile.mkdtemp(prefix="model-server-")
-    atexit.register(shutil.rmtree, folder)
-    command = [TRAINING_PYTHON, "-c", EXPORT_SCRIPT, folder]
-    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=400)
-    assert done.returncode == 0, done.stderr
-    return Path(folder)
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    shared = Path(tempfile.gettempdir()) / f"model-server-{run}"
+    shared.mkdir(mode=0o700, exist_ok=True)
+    atexit.register(shutil.rmtree, shared, ignore_errors=True)
+    made = shared / "made"
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            draft = tempfile.mkdtemp(dir=shared)
+            command = [TRAINING_PYTHON, "-c", EXPORT_SCRIPT, draft]
+            done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=400)
+            assert done.returncode == 0, done.stderr
+            Path(draft).rename(made)
+        own = Path(tempfile.mkdtemp(prefix="model-server-"))
+        shutil.copytree(made, own, dirs_exist_ok=True)
+    atexit.register(shutil.rmtree, own)
+    return own
 
 
 def imported_by(modules: Sequence[str]) -> set[str]:
