@@ -96,7 +96,7 @@ test-infra: $(ENVS)/tests/.done $(LOCAL_ENVS) $(BUNDLES) build/models/.done ## t
 	$(call timed,infra,TERRAFORM="$(TERRAFORM)" $(TESTS)/python -m pytest infra/tests -rs)
 
 test-training: $(ENVS)/training/.done $(ENVS)/local/.done ## simulator, patches, networks, tile graph, small trainings
-	$(call timed,training,$(ENVS)/training/bin/python -m pytest training/tests $(PARALLEL))
+	$(call timed,training,TF_ENABLE_ONEDNN_OPTS=1 $(ENVS)/training/bin/python -m pytest training/tests $(PARALLEL))
 
 sabotage: $(ENVS)/tests/.done $(LOCAL_ENVS) $(BUNDLES) build/messages/.done build/models/.done ## break a copy of the code on purpose; every mutation must be killed
 	@$(TESTS)/python -m tests.sabotage

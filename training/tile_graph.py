@@ -49,7 +49,7 @@ class ServingGraph(tf.Module):
             # The variables, not the Keras model: saving a tracked Keras model restores copies of its variables, and the graph's
             # own stay uninitialised wherever the SavedModel is loaded as a graph, as TensorFlow Serving does.
             self._weights = [weight.value for weight in model.weights]
-            self._network = lambda patches: model(patches, training=False)[:, 0]
+            self._network = lambda patches: model(_at_least_one(patches), training=False)[: tf.shape(patches)[0], 0]
         self._block_cells = max(4, BLOCK_BYTES // (4 * STRIDE_PX * STRIDE_PX * self._convolutions.filters))
         patches = tf.TensorSpec([None, WINDOW_PX, WINDOW_PX, self._bands], tf.float32, name="patches")
         image = tf.TensorSpec([None, None, self._bands], tf.float32, name="image")
@@ -127,6 +127,12 @@ class ServingGraph(tf.Module):
             whole = tf.reshape(tf.transpose(blocks, [0, 2, 1, 3]), [down * block_rows, across * block_columns])
             together.append(whole[:rows, :columns])
         return together[0], together[1]
+
+
+def _at_least_one(patches: tf.Tensor) -> tf.Tensor:
+    """Return some patches, or an empty one where there are none: oneDNN's convolutions refuse an empty batch."""
+    spare = tf.cast(tf.equal(tf.shape(patches)[0], 0), tf.int32)
+    return tf.pad(patches, [[0, spare], [0, 0], [0, 0], [0, 0]])
 
 
 def _divide_up(number: Any, by: Any) -> Any:
