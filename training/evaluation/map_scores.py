@@ -1,7 +1,7 @@
 """`python -m training detections`: a model's boxes on whole scenes, simulated or from disk, against their landslides."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -128,6 +128,24 @@ def boxes_on_map(corners: NDArray[np.int_], transform: Affine) -> list[BaseGeome
     return boxes
 
 
+def map_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that choose maps, simulated or from disk, and the threshold."""
+    options = (
+        click.option("--event", type=click.Choice(sorted(EVENTS)), help="Simulated event."),
+        click.option(
+            "--seeds", type=click.IntRange(1), default=5, show_default=True, help="Scenes of the simulated event."
+        ),
+        click.option("--scene-px", type=click.IntRange(128), default=1024, show_default=True),
+        click.option(
+            "--composite", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="GeoTIFF in a metric CRS."
+        ),
+        click.option("--threshold", type=click.FloatRange(0, 1), help="The card's where it is not given."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 DETECTIONS_HELP = """Score a model's detections on whole scenes: windows, suppression, boxes held against landslides.
 
 Give a composite with its inventory, or a simulated event.
@@ -141,14 +159,8 @@ Examples:
 
 @click.command("detections", help=DETECTIONS_HELP)
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--event", type=click.Choice(sorted(EVENTS)), help="Simulated event.")
-@click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Scenes of the simulated event.")
-@click.option("--scene-px", type=click.IntRange(128), default=1024, show_default=True)
-@click.option(
-    "--composite", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="GeoTIFF in a metric CRS."
-)
+@map_options
 @click.option("--inventory", type=click.Path(exists=True, path_type=Path), help="Polygons, any format of GeoPandas.")
-@click.option("--threshold", type=click.FloatRange(0, 1), help="The card's where it is not given.")
 def detections_command(
     folder: Path,
     event: str | None,

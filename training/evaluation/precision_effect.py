@@ -21,10 +21,9 @@ from numpy.typing import NDArray
 from quakeslide.domain.suppression import suppress_on_lattice
 from quakeslide.domain.windows import VALID_FRACTION_MIN
 from training.evaluation.detections import match
-from training.evaluation.map_scores import Map, UnusableMap, boxes_on_map, map_from_disk, maps_for
+from training.evaluation.map_scores import Map, UnusableMap, boxes_on_map, map_from_disk, map_options, maps_for
 from training.export import UnusableModel, fill_db, load_model, read_card
 from training.precision import DEFAULT, Precision
-from training.simulator.events import EVENTS
 from training.tile_graph import STRIDE_PX, ServingGraph
 
 OTHER: Precision = "bfloat16"
@@ -174,13 +173,7 @@ Examples:
 
 @click.command("precision-effect", help=HELP)
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--event", type=click.Choice(sorted(EVENTS)), help="Simulated event.")
-@click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Scenes of the simulated event.")
-@click.option("--scene-px", type=click.IntRange(128), default=1024, show_default=True)
-@click.option(
-    "--composite", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="GeoTIFF in a metric CRS."
-)
-@click.option("--threshold", type=click.FloatRange(0, 1), help="The card's where it is not given.")
+@map_options
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="Timings of each precision.")
 def precision_effect_command(
     folder: Path,
