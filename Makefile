@@ -40,6 +40,8 @@ $(eval $(call environment,local,infra/local))
 $(eval $(call environment,tests,tests))
 
 export TERRAFORM
+# compiled modules are kept beside their sources: else every process of a test run that needs TensorFlow compiles it anew, 7 s of CPU
+unexport PYTHONDONTWRITEBYTECODE
 envs: $(foreach e,poll_earthquakes export_composites detect_landslides serving training local tests,$(ENVS)/$(e)/.done) build/messages/.done ## make every environment
 
 # --- what is built from the sources -----------------------------------------------------------------------------------

@@ -32,14 +32,6 @@ def data(tmp_path_factory):
     return folder
 
 
-def environment():
-    """Return that of a command; where Python keeps no compiled modules they are kept here, or each worker compiles all of TensorFlow."""
-    if "PYTHONDONTWRITEBYTECODE" not in os.environ:
-        return dict(os.environ)
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return {"PYTHONPYCACHEPREFIX": str(ROOT / "build" / "training" / "pycache"), **kept}
-
-
 @pytest.fixture
 def start(data, tmp_path):
     """Start `python -m training fit` as a session of its own, to be killed as a whole or in part."""
@@ -50,7 +42,7 @@ def start(data, tmp_path):
         command += ["--models", MODELS, *TINY, *options, "--threads", "1"]
         begun.append(
             subprocess.Popen(
-                command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE,
+                command, cwd=ROOT, stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT, text=True, start_new_session=True,
             )
         )  # fmt: skip
