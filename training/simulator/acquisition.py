@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy import ndimage
 
 from training.simulator import cover as land
 from training.simulator.cover import Cover, Rain
@@ -18,12 +19,17 @@ from training.simulator.terrain import Field, smooth_field
 
 Polarisation = Literal["VV", "VH"]
 
-LOOKS = 8.0  # effective number of looks at 10 m, after the product's own resampling
+LOOKS = 9.0  # effective number of looks at 10 m, after the product's own resampling
 SPECKLE_KERNEL = np.array([0.35, 1.0, 0.35], np.float32)  # neighbours correlate by 0.57: 20 m resolution on a 10 m grid
-NOISE_FLOOR_DB = -27.0
+NOISE_FLOOR_DB = -25.0
+MISREGISTRATION_PX = 0.2  # standard deviation per axis between passes
+RESOLUTION_KERNEL = np.array([0.22, 0.56, 0.22], np.float32)  # a 20 m resolution cell on the 10 m grid
 # by cover kind: forest, grass, farm, river; gamma0, dB
-BRIGHTNESS_DB = {"VV": (-7.2, -10.0, -10.5, -13.0), "VH": (-12.8, -17.2, -17.5, -21.0)}
-MOISTURE_DB = (0.35, 1.0, 1.2, 1.6)
+BRIGHTNESS_DB = {"VV": (-8.2, -10.4, -10.8, -13.6), "VH": (-14.2, -17.6, -18.0, -21.6)}
+RELIEF_SHARE = 0.65  # of the volume model's gain that scenes of real landslide regions show, see `realism`
+MOISTURE_DB = (0.6, 0.9, 1.1, 1.2)  # one standard deviation of wetness
+SATURATED_DB = np.float32(4.5)  # soaked ground gets no brighter
+CANOPY_SD = 0.4  # natural logarithm: how differently VH follows the same wetness from day to day
 SEASON_DB = (0.5, 1.2, 2.4, 0.8)
 
 
@@ -41,15 +47,17 @@ class Ground:
 
 
 def illuminate(cover: Cover, slides: Landslides, geometry: View, polarisation: Polarisation) -> Ground:
-    """Return the mean backscatter of a scene before the earthquake and the change by its slides."""
+    """Return the mean backscatter of a scene before the earthquake and the change by its slides, as a resolution cell mixes them."""
     vegetated = np.array(BRIGHTNESS_DB[polarisation], np.float32)[cover.kind] + cover.texture_db
-    signal = np.power(10, (vegetated + relief_gain_db(geometry)) / 10, dtype=np.float32)
+    signal = np.power(10, (vegetated + RELIEF_SHARE * relief_gain_db(geometry)) / 10, dtype=np.float32)
     signal[geometry.shadow] *= np.float32(0.05)
+    change_db = _slide_change_db(vegetated, cover, slides, geometry, polarisation)
     floor = np.float32(10 ** (NOISE_FLOOR_DB / 10))
-    return Ground(
-        before_db=10 * np.log10(signal + floor),
-        change_db=_slide_change_db(vegetated, cover, slides, geometry, polarisation),
+    before_db, after_db = (
+        10 * np.log10(_blur(power, RESOLUTION_KERNEL) + floor)
+        for power in (signal, signal * np.power(10, change_db / 10, dtype=np.float32))
     )
+    return Ground(before_db=before_db, change_db=after_db - before_db)
 
 
 def _slide_change_db(
@@ -62,17 +70,16 @@ def _slide_change_db(
         return change
     number, local = slides.label[there], geometry.local_incidence_deg[there]
     deposit = slides.downslope[there] > 0.2  # the lower part is rougher and wetter
-    bare = -5.6 - 0.17 * (local - 20) + slides.roughness_db[number] + np.where(deposit, 0.9, -0.4)
+    bare = -6.6 - 0.17 * (local - 20) + slides.roughness_db[number] + np.where(deposit, 0.9, -0.4)
     bare += cover.texture_db[there]
     if polarisation == "VH":
-        bare += np.where(deposit, 0.6, 0.0) - 8.6
+        bare += np.where(deposit, 0.6, 0.0) - 9.0
     bare -= 10 * np.log10(np.maximum(np.cos(np.radians(local)), 0.05))  # sigma0 -> gamma0, as `vegetated`
     share = slides.stripped[number]
     mixed = share * 10 ** (bare / 10) + (1 - share) * 10 ** (vegetated[there] / 10)
     seen = np.where(geometry.shadow[there], 0.0, np.where(geometry.layover[there], 0.5, 1.0))
     change[there] = (10 * np.log10(mixed) - vegetated[there]) * seen
-    blur = np.array([0.22, 0.56, 0.22], np.float32)  # 20 m resolution mixes a slide's edge with what lies beside it
-    return _blur(change, blur)
+    return change
 
 
 def acquire(
@@ -97,14 +104,17 @@ def acquire(
         rng: of this pass, day and polarisation alone, so that no call order matters.
     """
     shape = cover.kind.shape
-    reaction = 1.0 if polarisation == "VV" else 0.6
-    local_rain = smooth_field(rng, shape, 96) * np.float32(0.55)
-    moisture = event.moisture * 0.55 * reaction * np.array(MOISTURE_DB, np.float32)
+    moisture_db = (event.moisture * np.array(MOISTURE_DB, np.float32)).astype(np.float32)
+    if polarisation == "VH":
+        moisture_db *= np.float32(np.exp(rng.normal(0, CANOPY_SD)))
     phase = 2 * np.pi * (day / 365 + event.season_phase)
-    season = event.season * np.sin(phase) * np.array(SEASON_DB, np.float32) * (1.0 if polarisation == "VV" else 1.1)
-    by_kind = (moisture * rain.wetness(day) + season).astype(np.float32)
+    season_db = event.season * np.sin(phase) * np.array(SEASON_DB, np.float32) * (1.0 if polarisation == "VV" else 1.1)
+    # a shower wets the whole scene, but not every slope alike
+    wetness = np.float32(rain.wetness(day)) * cover.wettability + smooth_field(rng, shape, 96) * np.float32(0.25)
 
-    sigma0_db = ground.before_db + by_kind[cover.kind] + moisture.astype(np.float32)[cover.kind] * local_rain
+    wet_db = SATURATED_DB * np.tanh(moisture_db[cover.kind] * wetness / SATURATED_DB)
+
+    sigma0_db = ground.before_db + season_db.astype(np.float32)[cover.kind] + wet_db
     # wind, drops on leaves: no two passes see the same canopy
     sigma0_db += smooth_field(rng, shape, 12) * np.float32(0.3)
     if day > 0:
@@ -117,7 +127,8 @@ def acquire(
             sigma0_db[cut.rows, cut.columns] += np.where(
                 kinds <= land.GRASS, np.float32(cut.change_db * (1.0 if polarisation == "VH" else 0.7)), np.float32(0)
             )
-    return sigma0_db + speckle_db(rng, shape)
+    shift_px = rng.normal(0, MISREGISTRATION_PX, 2)
+    return ndimage.shift(sigma0_db, shift_px, order=1, mode="nearest") + speckle_db(rng, shape)
 
 
 def _plough(sigma0_db: Field, cover: Cover, day: float) -> None:

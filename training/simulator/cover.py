@@ -10,6 +10,10 @@ from training.simulator.events import Event
 from training.simulator.terrain import Field, Terrain, fractal
 
 FOREST, GRASS, FARM, RIVER = range(4)
+SHOWER_EVERY_DAYS = 4.0
+SHOWER_SHAPE = 0.35  # of the gamma distribution of amounts, mean 1: most showers are small, a few are storms
+DRYING_DAYS = 7.0
+STRENGTH_SD = 0.5  # natural logarithm, from scene to scene
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +33,7 @@ class Cover:
     Attributes:
         kind: uint8 [H, W], FOREST, GRASS, FARM or RIVER.
         texture_db: float32 [H, W], what stays the same from pass to pass.
+        wettability: float32 [H, W], how strongly a place follows the wetness of the scene, mean about 1.
         sediment_db: float32 [H, W], where the river left gravel after the earthquake.
         cuts: clear-cuts.
         parcel: int32 [n], the field of every FARM pixel, in the order of `kind == FARM`.
@@ -37,6 +42,7 @@ class Cover:
 
     kind: NDArray[np.uint8]
     texture_db: Field
+    wettability: Field
     sediment_db: Field
     cuts: tuple[ClearCut, ...]
     parcel: NDArray[np.int32]
@@ -61,14 +67,19 @@ def plant(rng: np.random.Generator, terrain: Terrain, event: Event) -> Cover:
     parcels = (shape[0] // 12 + 1) * across
     fine = ndimage.gaussian_filter(rng.standard_normal(shape, dtype=np.float32), 1.2)
     broad = fractal(rng, shape, 2.4, shortest_m=300, longest_m=8000)
+    sediment = fractal(rng, shape, 2.4, shortest_m=300, longest_m=8000)
+    cuts = _clear_cuts(rng, shape, event.logging)
+    plough_day, plough_db = rng.uniform(-365, 60, parcels), rng.normal(0, 2.6, parcels)
+    wettability = 1 + 0.5 * fractal(rng, shape, 2.4, shortest_m=100, longest_m=3000)
     return Cover(
         kind=kind,
         texture_db=np.float32(0.56) * broad + np.float32(1.2) * fine,
-        sediment_db=fractal(rng, shape, 2.4, shortest_m=300, longest_m=8000) * np.float32(2.2 * event.river),
-        cuts=_clear_cuts(rng, shape, event.logging),
+        wettability=np.maximum(wettability, 0).astype(np.float32),
+        sediment_db=sediment * np.float32(2.2 * event.river),
+        cuts=cuts,
         parcel=parcel,
-        plough_day=rng.uniform(-365, 60, parcels).astype(np.float32),
-        plough_db=rng.normal(0, 2.6, parcels).astype(np.float32),
+        plough_day=plough_day.astype(np.float32),
+        plough_db=plough_db.astype(np.float32),
     )
 
 
@@ -95,19 +106,25 @@ class Rain:
     Attributes:
         day: of each shower, counted from the earthquake.
         amount: of each shower.
+        strength: how strongly the ground of this scene takes up and shows water.
     """
 
     day: NDArray[np.float64]
     amount: NDArray[np.float64]
+    strength: float
 
     def wetness(self, day: float) -> float:
-        """Return how wet the ground is: mean 0, standard deviation about 1, with a long tail upwards."""
+        """Return how wet the ground is: mean 0, standard deviation about `strength`, with a long tail upwards."""
         age = day - self.day
-        wet = float(np.sum(np.where(age >= 0, self.amount * np.exp(-np.clip(age, 0, None) / 7), 0)))
-        return (wet - 7 / 4) / (7 / 4) ** 0.5  # a shower every 4 days, shot noise: mean 7/4, variance 7/4
+        wet = float(np.sum(np.where(age >= 0, self.amount * np.exp(-np.clip(age, 0, None) / DRYING_DAYS), 0)))
+        # shot noise (Campbell 1909): mean rate x drying time, variance rate x mean square of the amounts x drying time / 2
+        mean = DRYING_DAYS / SHOWER_EVERY_DAYS
+        return self.strength * (wet - mean) / (mean * (1 + 1 / SHOWER_SHAPE) / 2) ** 0.5
 
 
 def weather(rng: np.random.Generator) -> Rain:
     """Return the showers from a year before the earthquake to 80 days after it."""
-    showers = rng.poisson(480 / 4)
-    return Rain(day=rng.uniform(-400, 80, showers), amount=rng.exponential(1.0, showers))
+    showers = rng.poisson(480 / SHOWER_EVERY_DAYS)
+    amount = rng.gamma(SHOWER_SHAPE, 1 / SHOWER_SHAPE, showers)
+    day = rng.uniform(-400, 80, showers)
+    return Rain(day=day, amount=amount, strength=float(np.exp(rng.normal(0, STRENGTH_SD))))
