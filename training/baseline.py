@@ -1,7 +1,8 @@
 """What a threshold can do: the share of a patch where the smoothed change is large. A network has to be compared with it.
 
 The idea of Handwerger et al. 2022 (NHESS 22, 753-773), density of pixels whose backscatter changed beyond a threshold, on the patches of
-the network: band, smoothing and both thresholds are fitted to the training part, where they fixed a percentile by eye and event.
+the network: band, smoothing and both thresholds are fitted to the training part, where they took a percentile of each scene. What all of
+a scene has in common, such as rain, is taken off first, as their percentile does.
 """
 
 from dataclasses import asdict, dataclass
@@ -22,7 +23,7 @@ class Baseline:
     """A patch is a landslide if more than `density` of it changes by more than `change_db` after a Gaussian of `smoothing_px`.
 
     Attributes:
-        band: diffVV or diffVH.
+        band: diffVV or diffVH, less the median of the scene.
     """
 
     band: str
@@ -30,15 +31,16 @@ class Baseline:
     change_db: float
     density: float
 
-    def score(self, patches: NDArray[np.float32], bands: tuple[str, ...]) -> NDArray[np.float64]:
-        """Return the share of each patch [n, 64, 64, C] that changes."""
-        smooth = _smooth(patches[..., bands.index(self.band)], self.smoothing_px)
-        return (np.abs(smooth) > self.change_db).mean(axis=(1, 2))
-
     def predict(self, sample: Sample) -> NDArray[np.float64]:
         """Return the score of every patch of a sample, scaled so that 0.5 is the decision."""
-        bands = tuple(BANDS[b] for b in sample.bands)
-        share = np.concatenate([self.score(batch, bands) for batch in sample.batches()])
+        channel = sample.bands.index(BANDS.index(self.band))
+        shifts = scene_shifts(sample, channel)
+        shares, first = [], 0
+        for batch in sample.batches():
+            change = batch[..., channel] - shifts[first : first + len(batch), None, None]
+            shares.append((np.abs(_smooth(change, self.smoothing_px)) > self.change_db).mean(axis=(1, 2)))
+            first += len(batch)
+        share = np.concatenate(shares)
         return share / (share + self.density)
 
     def as_dict(self) -> dict[str, object]:
@@ -50,11 +52,13 @@ def fit_baseline(sample: Sample, *, at_most: int = 2000) -> Baseline:
     """Return the baseline with the best F1 on (an even choice of) a training sample."""
     places = np.unique(np.linspace(0, len(sample) - 1, min(at_most, len(sample))).astype(np.int64))
     patches, label = sample.take(places), sample.label[places] == 1
+    changes = [name for name in ("diffVV", "diffVH") if BANDS.index(name) in sample.bands]
+    shifts = {name: scene_shifts(sample, sample.bands.index(BANDS.index(name))) for name in changes}
     best, best_f1 = None, -1.0
-    for band, smoothing in product(("diffVV", "diffVH"), SMOOTHING_PX):
-        if BANDS.index(band) not in sample.bands:
-            continue
-        change = np.abs(_smooth(patches[..., sample.bands.index(BANDS.index(band))], smoothing))
+    for band, smoothing in product(changes, SMOOTHING_PX):
+        channel = sample.bands.index(BANDS.index(band))
+        centred = patches[..., channel] - shifts[band][places, None, None]
+        change = np.abs(_smooth(centred, smoothing))
         for threshold in CHANGES_DB:
             density, f1 = _best_density((change > threshold).mean(axis=(1, 2)), label)
             if f1 > best_f1:
@@ -63,6 +67,14 @@ def fit_baseline(sample: Sample, *, at_most: int = 2000) -> Baseline:
     if best is None:
         raise ValueError("the sample has no change band: the baseline needs diffVV or diffVH")
     return best
+
+
+def scene_shifts(sample: Sample, channel: int) -> NDArray[np.float32]:
+    """Return, for every patch of a sample, by how much its scene as a whole changed, dB: the median of its patches' medians."""
+    medians = np.concatenate([np.median(batch[:, ::4, ::4, channel], axis=(1, 2)) for batch in sample.batches()])
+    _, scene = np.unique(sample.scene, return_inverse=True)
+    by_scene = np.array([np.median(medians[scene == number]) for number in range(scene.max(initial=-1) + 1)])
+    return by_scene[scene].astype(np.float32)
 
 
 def _smooth(change: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """What a threshold can do on the demo's composites: the rule that the model card carries, fitted on the model's own training patches.
 
-A window counts if more than `density` of its pixels change by more than `change_db` after a Gaussian of `smoothing_px`; overlapping
-windows give way to the one with the larger share, as the detector's do to the better score.
+A window counts if more than `density` of its pixels change by more than `change_db`, less the scene's median, after a Gaussian of
+`smoothing_px`; overlapping windows give way to the one with the larger share, as the detector's do to the better score.
 """
 
 from collections.abc import Mapping
@@ -52,17 +52,19 @@ def baseline_detections(shards: list[Path], rule: Mapping[str, Any], aoi: shapel
 
 
 def _mosaic(shards: list[Path], band: str) -> tuple[NDArray[np.float64], Affine, Any]:
-    """Return one band of all shards as one raster, 0 where missing, with its grid and CRS."""
+    """Return one band of all shards as one raster less its median, 0 where missing, with its grid and CRS."""
     parts = []
     for path in shards:
         with rasterio.open(path) as file:
             pixels = file.read(file.descriptions.index(band) + 1).astype(np.float64)
-            pixels[pixels == file.nodata] = 0.0
+            pixels[pixels == file.nodata] = np.nan
             parts.append((pixels, file.transform, file.crs))
     side = parts[0][1].a
     west, north = min(grid.c for _, grid, _ in parts), max(grid.f for _, grid, _ in parts)
     places = [(round((north - grid.f) / side), round((grid.c - west) / side), pixels) for pixels, grid, _ in parts]
-    whole = np.zeros((max(r + p.shape[0] for r, _, p in places), max(c + p.shape[1] for _, c, p in places)))
+    shape = (max(r + p.shape[0] for r, _, p in places), max(c + p.shape[1] for _, c, p in places))
+    whole = np.full(shape, np.nan)
     for row, col, pixels in places:
         whole[row : row + pixels.shape[0], col : col + pixels.shape[1]] = pixels
+    whole = np.nan_to_num(whole - np.nanmedian(whole))
     return whole, Affine(side, 0, west, 0, -side, north), parts[0][2]

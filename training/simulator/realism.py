@@ -99,10 +99,12 @@ def change(stack_db: Stack, pixel_m: float) -> Change:
     return Change(shift_db=shift, noise_db=float(rest.std()), structure_db=smoothed)
 
 
-def simulated_changes(event: Event, orbit_pass: OrbitPass, *, seeds: Sequence[int]) -> Iterator[Change]:
+def simulated_changes(
+    event: Event, orbit_pass: OrbitPass, *, seeds: Sequence[int], size_px: int = 512
+) -> Iterator[Change]:
     """Yield the changes of simulated scenes before their earthquake, VV and VH."""
     for seed in seeds:
-        scene = Scene(event, seed=seed, shape=(512, 512))
+        scene = Scene(event, seed=seed, shape=(size_px, size_px))
         days = [-2.0 - 12 * n for n in reversed(range(PRE_DATES + 1))]
         for polarisation in ("VV", "VH"):
             yield change(np.stack([scene.acquire(orbit_pass, day, polarisation) for day in days]), 10.0)

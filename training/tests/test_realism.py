@@ -8,7 +8,7 @@ import rasterio
 from rasterio.transform import Affine
 
 from training.simulator import realism
-from training.simulator.events import EVENTS
+from training.simulator.events import EVENTS, events_for
 from training.simulator.grid import Grid
 from training.simulator.height_model import read_height
 from training.simulator.scene import Scene
@@ -38,6 +38,27 @@ def test_level_of_a_scene_is_the_mean_over_its_patches():
 def test_real_statistics_pool_both_polarisations(real):
     assert len(real) == 25  # 13 inventories ascending, 12 descending
     assert 0.06 < min(level.mean for level in real) < max(level.mean for level in real) < 0.15
+
+
+def test_levels_and_contrast_lie_within_those_of_real_landslide_regions(real):
+    simulated = [realism.simulated_level(event, "ASCENDING", seed=0) for event in events_for("train")]
+    for figure in ("mean", "deviation", "p1", "p99"):
+        here, there = (sorted(getattr(level, figure) for level in side) for side in (simulated, real))
+        middle = float(np.median(here))
+        assert there[0] < middle < there[-1], figure
+        assert middle == pytest.approx(float(np.median(there)), rel=0.3), figure
+
+
+def test_scenes_shift_from_pass_to_pass_as_the_recorded_sites_do():
+    sites = [site for site in (DATA / "california").iterdir() if site.is_dir()]
+    recorded = [abs(change.shift_db) for site in sites for change in realism.real_changes(site)]
+    simulated = [
+        abs(change.shift_db)
+        for event in events_for("train")
+        for change in realism.simulated_changes(event, "ASCENDING", seeds=range(2), size_px=128)
+    ]
+    assert float(np.median(simulated)) == pytest.approx(float(np.median(recorded)), rel=0.5)
+    assert max(simulated) > 1
 
 
 def test_statistics_without_their_columns_are_refused(tmp_path):
