@@ -44,11 +44,13 @@ def test_baseline_finds_patches_that_change():
     assert count(rule.predict(chosen), chosen.label, 0.5).f1 == 1
 
 
-def test_baseline_scores_the_share_that_changes():
-    patches = np.zeros((1, 64, 64, 2), np.float32)
-    patches[0, :32, :, 1] = 4
-    rule = Baseline(band="diffVV", smoothing_px=1.0, change_db=2.0, density=0.2)
-    assert rule.score(patches, ("postVV", "diffVV")) == pytest.approx([0.5], abs=0.01)
+def test_baseline_scores_the_share_that_changes_beside_what_the_scene_has_in_common():
+    patches = np.zeros((4, 64, 64, 4), np.float32)
+    patches[0, :32, :, 2] = 4
+    patches[..., 2] += np.float32([1.5, 1.5, 1.5, -9])[:, None, None]  # rain on one scene, drought on another
+    chosen = sample(patches, [1, 0, 0, 0], bands=(0, 2), scene=np.array([7, 7, 7, 8]))
+    rule = Baseline(band="diffVV", smoothing_px=1.0, change_db=2.0, density=0.5)
+    assert rule.predict(chosen) == pytest.approx([0.5, 0, 0, 0], abs=0.01)
 
 
 @pytest.mark.parametrize("orbit_pass", ["ascending", "descending"])
