@@ -19,15 +19,16 @@ from training.simulator.terrain import Field, smooth_field
 
 Polarisation = Literal["VV", "VH"]
 
-LOOKS = 9.0  # effective number of looks at 10 m, after the product's own resampling
-SPECKLE_KERNEL = np.array([0.35, 1.0, 0.35], np.float32)  # neighbours correlate by 0.57: 20 m resolution on a 10 m grid
+LOOKS = 7.0  # effective number of looks at 10 m, after the product's own resampling
+# neighbours correlate by 0.73, next ones by 0.29: real 10 m images do by 0.73 and 0.33 (median of the twelve of `data/sentinel1`)
+SPECKLE_KERNEL = np.exp(-(np.arange(3, dtype=np.float32) ** 2) / (2 * np.float32(0.9) ** 2))
 NOISE_FLOOR_DB = -25.0
 MISREGISTRATION_PX = 0.2  # standard deviation per axis between passes
-RESOLUTION_KERNEL = np.array([0.22, 0.56, 0.22], np.float32)  # a 20 m resolution cell on the 10 m grid
+RESOLUTION_KERNEL = np.array([0.56, 0.22], np.float32)  # a 20 m resolution cell on the 10 m grid
 # by cover kind: forest, grass, farm, river; gamma0, dB
 BRIGHTNESS_DB = {"VV": (-8.2, -10.4, -10.8, -13.6), "VH": (-14.2, -17.6, -18.0, -21.6)}
 RELIEF_SHARE = 0.65  # of the volume model's gain that scenes of real landslide regions show, see `realism`
-MOISTURE_DB = (0.6, 0.9, 1.1, 1.2)  # one standard deviation of wetness
+MOISTURE_DB = (0.8, 1.1, 1.2, 1.2)  # one standard deviation of wetness
 SATURATED_DB = np.float32(4.5)  # soaked ground gets no brighter
 CANOPY_SD = 0.4  # natural logarithm: how differently VH follows the same wetness from day to day
 SEASON_DB = (0.5, 1.2, 2.4, 0.8)
@@ -116,7 +117,7 @@ def acquire(
 
     sigma0_db = ground.before_db + season_db.astype(np.float32)[cover.kind] + wet_db
     # wind, drops on leaves: no two passes see the same canopy
-    sigma0_db += smooth_field(rng, shape, 12) * np.float32(0.3)
+    sigma0_db += smooth_field(rng, shape, 12) * np.float32(0.12)
     if day > 0:
         sigma0_db += ground.change_db
     _plough(sigma0_db, cover, day)
@@ -144,16 +145,22 @@ def _flow(sigma0_db: Field, cover: Cover, event: Event, day: float, rng: np.rand
 
 def speckle_db(rng: np.random.Generator, shape: tuple[int, int], looks: float = LOOKS) -> Field:
     """Return multiplicative speckle of unit mean power, in dB, float32 [H, W]; neighbours are correlated."""
-    kernel = SPECKLE_KERNEL / np.sqrt(np.sum(SPECKLE_KERNEL**2))
+    kernel = SPECKLE_KERNEL / np.sqrt(SPECKLE_KERNEL[0] ** 2 + 2 * np.sum(SPECKLE_KERNEL[1:] ** 2))
     normal = _blur(rng.standard_normal(shape, dtype=np.float32), kernel)
     root = np.float32(1 - 1 / (9 * looks)) + normal * np.float32(1 / (3 * np.sqrt(looks)))
     return np.float32(30) * np.log10(np.maximum(root, np.float32(0.15)))
 
 
 def _blur(field: Field, kernel: Field) -> Field:
-    """Convolve rows and columns with a symmetric 3-tap kernel; edges repeat."""
+    """Convolve rows and columns with a symmetric kernel, given from its middle outwards; edges are mirrored."""
+    reach = len(kernel) - 1
     for axis in (0, 1):
-        padded = np.pad(field, [(1, 1) if a == axis else (0, 0) for a in (0, 1)], mode="reflect")
-        before, after = (padded[:-2], padded[2:]) if axis == 0 else (padded[:, :-2], padded[:, 2:])
-        field = field * kernel[1] + (before + after) * kernel[0]
+        padded = np.pad(field, [(reach, reach) if a == axis else (0, 0) for a in (0, 1)], mode="reflect")
+        moved = padded if axis == 0 else padded.T
+        length = field.shape[axis]
+        total = moved[reach : reach + length] * kernel[0]
+        for step, weight in enumerate(kernel[1:], start=1):
+            before, after = (moved[reach + sign * step : reach + sign * step + length] for sign in (-1, 1))
+            total += (before + after) * weight
+        field = total if axis == 0 else total.T
     return field

@@ -13,6 +13,7 @@ FOREST, GRASS, FARM, RIVER = range(4)
 SHOWER_EVERY_DAYS = 4.0
 SHOWER_SHAPE = 0.35  # of the gamma distribution of amounts, mean 1: most showers are small, a few are storms
 DRYING_DAYS = 7.0
+WETTABILITY_SD = 1.2  # natural logarithm, from slope to slope
 STRENGTH_SD = 0.5  # natural logarithm, from scene to scene
 
 
@@ -70,11 +71,13 @@ def plant(rng: np.random.Generator, terrain: Terrain, event: Event) -> Cover:
     sediment = fractal(rng, shape, 2.4, shortest_m=300, longest_m=8000)
     cuts = _clear_cuts(rng, shape, event.logging)
     plough_day, plough_db = rng.uniform(-365, 60, parcels), rng.normal(0, 2.6, parcels)
-    wettability = 1 + 0.5 * fractal(rng, shape, 2.4, shortest_m=100, longest_m=3000)
+    wettability = np.exp(
+        WETTABILITY_SD * fractal(rng, shape, 2.8, shortest_m=60, longest_m=1500) - WETTABILITY_SD**2 / 2
+    )
     return Cover(
         kind=kind,
         texture_db=np.float32(0.56) * broad + np.float32(1.2) * fine,
-        wettability=np.maximum(wettability, 0).astype(np.float32),
+        wettability=wettability.astype(np.float32),
         sediment_db=sediment * np.float32(2.2 * event.river),
         cuts=cuts,
         parcel=parcel,
