@@ -26,7 +26,7 @@ NOISE_FLOOR_DB = -25.0
 MISREGISTRATION_PX = 0.2  # standard deviation per axis between passes
 RESOLUTION_KERNEL = np.array([0.56, 0.22], np.float32)  # a 20 m resolution cell on the 10 m grid
 # by cover kind: forest, grass, farm, river; gamma0, dB
-BRIGHTNESS_DB = {"VV": (-8.2, -10.4, -10.8, -13.6), "VH": (-14.2, -17.6, -18.0, -21.6)}
+BRIGHTNESS_DB = {"VV": (-7.4, -9.6, -10.0, -12.8), "VH": (-13.4, -16.8, -17.2, -20.8)}
 RELIEF_SHARE = 0.65  # of the volume model's gain that scenes of real landslide regions show, see `realism`
 MOISTURE_DB = (0.8, 1.1, 1.2, 1.2)  # one standard deviation of wetness
 SATURATED_DB = np.float32(4.5)  # soaked ground gets no brighter
@@ -71,7 +71,7 @@ def _slide_change_db(
         return change
     number, local = slides.label[there], geometry.local_incidence_deg[there]
     deposit = slides.downslope[there] > 0.2  # the lower part is rougher and wetter
-    bare = -6.6 - 0.17 * (local - 20) + slides.roughness_db[number] + np.where(deposit, 0.9, -0.4)
+    bare = -5.8 - 0.17 * (local - 20) + slides.roughness_db[number] + np.where(deposit, 0.9, -0.4)
     bare += cover.texture_db[there]
     if polarisation == "VH":
         bare += np.where(deposit, 0.6, 0.0) - 9.0

@@ -47,7 +47,7 @@ class Event:
     area_mode_m2: float = 1500.0
     area_exponent: float = 2.3
     area_max_m2: float = 2e5
-    stripped: tuple[float, float] = (0.35, 1.0)
+    stripped: tuple[float, float] = (0.7, 1.0)
     focus_km: float | None = None
     moisture: float = 1.0
     season: float = 1.0
@@ -90,20 +90,20 @@ EVENTS = _registry(
           incidence_deg=_incidence(34, 39), slides_per_km2=4.5, area_mode_m2=1300, area_exponent=2.5, season=1.3,
           season_phase=0.68),
     Event(name="papua", number=2, role="train", latitude_deg=-6, relief_m=150, forest=0.95, grass=0.05,
-          incidence_deg=_incidence(41, 33), slides_per_km2=1.3, area_mode_m2=2000, season=0.4, moisture=1.3),
+          incidence_deg=_incidence(41, 33), slides_per_km2=1.3, area_mode_m2=2000, season=0.4, moisture=0.8),
     Event(name="lombok", number=3, role="train", latitude_deg=-8, relief_m=130, forest=0.6, grass=0.3,
           incidence_deg=_incidence(36, 43), slides_per_km2=1.8, season_phase=0.6),
     Event(name="mesetas", number=4, role="train", latitude_deg=3, relief_m=110, forest=0.6, grass=0.3, farm=0.2,
-          incidence_deg=_incidence(39, 36), slides_per_km2=1.2, area_mode_m2=1600, moisture=1.3, season_phase=0.98),
+          incidence_deg=_incidence(39, 36), slides_per_km2=1.2, area_mode_m2=1600, season_phase=0.98),
     Event(name="milin", number=5, role="train", latitude_deg=29.6, relief_m=160, forest=0.55, grass=0.45,
           incidence_deg=_incidence(44, 38), slides_per_km2=0.7, area_mode_m2=3000, season=1.3, season_phase=0.88),
     Event(name="luding", number=6, role="train", latitude_deg=29.6, relief_m=150, forest=0.7, grass=0.25,
           incidence_deg=_incidence(33, 41), slides_per_km2=1.6, area_mode_m2=2000, season=1.1, season_phase=0.68),
     Event(name="sumatra", number=11, role="unseen", latitude_deg=0, relief_m=110, forest=0.9, grass=0.1,
-          incidence_deg=_incidence(37, 40), slides_per_km2=1.0, area_mode_m2=2500, season=0.4, season_phase=0.15),
+          incidence_deg=_incidence(37, 40), slides_per_km2=1.0, area_mode_m2=2500, season=0.4, moisture=0.8, season_phase=0.15),
     Event(name="haiti", number=12, role="unseen", latitude_deg=18.4, relief_m=115, forest=0.3, grass=0.6, farm=0.3,
-          incidence_deg=_incidence(42, 35), slides_per_km2=2.0, area_mode_m2=1400, moisture=1.5, season=1.2,
-          stripped=(0.25, 0.9), season_phase=0.62),
+          incidence_deg=_incidence(42, 35), slides_per_km2=2.0, area_mode_m2=1400, moisture=1.2, season=1.2,
+          stripped=(0.6, 1.0), season_phase=0.62),
     Event(name="practice", number=90, role="practice", relief_m=75, forest=0.98, grass=0.02, farm=0, slides_per_km2=1.6,
           area_mode_m2=8000, stripped=(0.9, 1.0), moisture=0.2, season=0.2, logging=0, river=0),
     Event(name="noto-2024", number=2024, role="demo", latitude_deg=37.4, relief_m=120, forest=0.85, grass=0.12,
