@@ -72,7 +72,7 @@ demo: $(LOCAL_ENVS) $(BUNDLES) build/models/.done ## replay the Noto earthquake 
 	@$(ENVS)/local/bin/python -m infra.local demo
 
 # two at a time; the tests of one file share what it starts
-PARALLEL := -n 2 --dist loadfile
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 
 # $(call timed,NAME,COMMAND): run it, say how long it took
 timed = @echo "== $(1)"; start=$$(date +%s); $(2) && echo "== $(1): $$(( $$(date +%s) - start )) s"
@@ -82,7 +82,7 @@ test: lint types test-unit test-training test-contract test-infra test-e2e ## ev
 lint: $(ENVS)/tests/.done ## ruff and import-linter
 	$(call timed,lint,$(TESTS)/ruff check . && $(TESTS)/ruff format --check . && PYTHONPATH=functions $(TESTS)/lint-imports)
 
-types: $(ENVS)/tests/.done ## mypy --strict over the library
+types: $(ENVS)/tests/.done ## mypy --strict over the library and the training
 	$(call timed,types,$(TESTS)/mypy)
 
 test-unit: $(ENVS)/tests/.done build/messages/.done ## pure tests, no socket
@@ -125,9 +125,9 @@ destroy: $(ENVS)/tests/.done ## take the deployed system down, after asking (PRO
 smoke: $(ENVS)/tests/.done ## trigger a small known event in the deployed system and follow it to its GeoJSON (PROJECT=, REGION=)
 	$(NEED_PROJECT)@$(TESTS)/python -m infra.smoke --project "$(PROJECT)" --region "$(REGION)"
 
-train: $(ENVS)/training/.done ## train the two demo models again on simulated scenes (about an hour)
-	@$(ENVS)/training/bin/python -m training simulate --jobs 2
-	@$(ENVS)/training/bin/python -m training fit --epochs 16 --patience 6 --engine inline --publish serving/models
+train: $(ENVS)/training/.done ## train the four demo models again on simulated scenes (an hour and a quarter on two cores)
+	@$(ENVS)/training/bin/python -m training simulate --scenes-per-event 80 --unseen-scenes-per-event 10 --jobs 2
+	@$(ENVS)/training/bin/python -m training fit --models 'vv*_60_12' --epochs 40 --patience 4 --jobs 2 --threads 1 --publish serving/models
 
 quiet: $(LOCAL_ENVS) $(BUNDLES) build/models/.done ## false alarms over all pseudo-dates of the quiet mountains
 	@$(ENVS)/local/bin/python -m infra.local quiet

@@ -90,9 +90,8 @@ HELP = """Train the landslide classifier of Nava et al. 2026, compare it, explai
 
 \b
 The demo models were made so, from simulated scenes:
-  python -m training simulate --jobs 2
-  python -m training fit --pass ascending --epochs 16 --patience 6 --publish serving/models
-  python -m training fit --pass descending --epochs 16 --patience 6 --publish serving/models
+  python -m training simulate --scenes-per-event 80 --unseen-scenes-per-event 10 --jobs 2
+  python -m training fit --models 'vv*_60_12' --epochs 40 --patience 4 --jobs 2 --threads 1 --publish serving/models
 """
 
 

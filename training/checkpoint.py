@@ -7,8 +7,10 @@ that was not; on one thread to the bit, on several as far as TensorFlow's kernel
 
 import json
 import os
+import zlib
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -65,16 +67,23 @@ class Keeper(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def restore(self, model: keras.Model) -> int:
-        """Bring a compiled network to where the checkpoint left it; return the epoch to begin with, 0 without a checkpoint."""
+        """Bring a compiled network to where the checkpoint left it; return the epoch to begin with, 0 without a checkpoint.
+
+        Raises:
+            ValueError: the checkpoint is damaged.
+        """
         if not self._path.exists():
             return 0
         model.optimizer.build(model.trainable_variables)
-        with np.load(self._path) as arrays:
-            for prefix, variables in (("model", model.variables), ("optimizer", model.optimizer.variables)):
-                for number, variable in enumerate(variables):
-                    variable.assign(arrays[f"{prefix}{number:03d}"])
-            self._best = [arrays[name] for name in sorted(arrays.files) if name.startswith("best")]
-            state = json.loads(str(arrays["state"]))
+        try:
+            with np.load(self._path) as arrays:
+                for prefix, variables in (("model", model.variables), ("optimizer", model.optimizer.variables)):
+                    for number, variable in enumerate(variables):
+                        variable.assign(arrays[f"{prefix}{number:03d}"])
+                self._best = [arrays[name] for name in sorted(arrays.files) if name.startswith("best")]
+                state = json.loads(str(arrays["state"]))
+        except (ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+            raise ValueError(f"{self._path} is damaged ({error}): remove it, and this training begins anew") from error
         self.history, self._waited, self._best_loss = state["history"], state["waited"], state["best_loss"]
         return self.epochs
 
@@ -90,5 +99,5 @@ class Keeper(keras.callbacks.Callback):
         state = {"history": self.history, "waited": self._waited, "best_loss": self._best_loss}
         draft = self._path.with_name(f"{self._path.name}.draft")
         with draft.open("wb") as file:
-            np.savez(file, state=np.array(json.dumps(state)), **arrays)
+            np.savez(file, allow_pickle=False, state=np.array(json.dumps(state)), **arrays)
         os.replace(draft, self._path)

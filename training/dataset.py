@@ -57,7 +57,9 @@ class Sample:
 
     def take(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return some patches of the choice, float32 [n, 64, 64, C], missing pixels filled."""
-        return np.where(np.isnan(pixels := self.raw(places)), np.float32([self.fill[b] for b in self.bands]), pixels)
+        return np.where(
+            np.isnan(pixels := self.raw(places)), np.array([self.fill[b] for b in self.bands], np.float32), pixels
+        )
 
     def raw(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return some patches of the choice, float32 [n, 64, 64, C], missing pixels NaN."""

@@ -76,7 +76,7 @@ def save_weights(
         arrays[f"{number:02d}_{weight.path.replace('/', '.')}"] = stored
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / WEIGHTS).open("wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, allow_pickle=False, **arrays)
     written = {**card, "sha256": sha256_of(folder / WEIGHTS)}
     (folder / CARD).write_text(json.dumps(written, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 

@@ -27,13 +27,12 @@ from training.evaluate import evaluate
 from training.evaluation.scores import THRESHOLD
 from training.experiments import PROTOCOL, Experiment
 from training.patches.split import refuse_leak
-from training.report import PROGRESS, Facts
+from training.report import Facts
 from training.reporter import Reporter
+from training.run_files import CONFIG, FAILURE, HISTORY, METRICS, PROGRESS
 
 SIMULATED_NOTICE = "demo model from simulated scenes, not fit for operations"
 RESEARCH_NOTICE = "research model, not validated for operations"
-METRICS = "metrics.json"
-FAILURE = "failure.json"
 Outcome = Literal["finished", "kept", "claimed"]
 Report = Callable[[Facts, bool], None]
 
@@ -158,7 +157,7 @@ def run(
             "protocol": PROTOCOL,
             "command": command,
         }
-        _write(folder / "config.json", {**config, "source": dataset.source})
+        _write(folder / CONFIG, {**config, "source": dataset.source})
         _write(folder / "environment.json", {**environment(), "started": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"})
         started = time.monotonic()
         model, learnt = train(experiment, dataset, folder, report=report or silence)
@@ -167,7 +166,7 @@ def run(
         judged = evaluate(model, filled, experiment, fit_baseline(samples(experiment, filled)[0]))
         card = model_card(experiment, dataset, learnt, judged, command=command, seconds=seconds)
         export.save_weights(model, folder, card)
-        _write(folder / "history.json", learnt)
+        _write(folder / HISTORY, learnt)
         _write(folder / METRICS, judged)
         for name in (CHECKPOINT, PROGRESS, FAILURE):
             (folder / name).unlink(missing_ok=True)

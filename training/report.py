@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-PROGRESS = "progress.json"
+from training.run_files import PROGRESS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

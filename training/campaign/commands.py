@@ -29,7 +29,7 @@ RAY_ADDRESS, else one on this machine). A run that failed is tried again when th
 
 \b
 Examples:
-  python -m training fit --pass ascending --epochs 16 --patience 6
+  python -m training fit --pass ascending --epochs 40 --patience 4
   python -m training fit --preset published --jobs 2
   python -m training fit --grid --models 'vv_vh_*_60_12' --engine processes --jobs 8
   RAY_ADDRESS=10.0.0.1:6379 python -m training fit --grid --engine ray --threads 4
@@ -82,17 +82,22 @@ def fit_command(
             outcomes = _campaign(tasks, engine, jobs=jobs, threads=threads, gpus=gpus, gpus_per_run=gpus_per_run)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
-    for task in tasks if publish and not outcomes["failed"] else ():
-        target = publish / task.experiment.model_name
-        target.mkdir(parents=True, exist_ok=True)
-        for name in PUBLISHED:
-            shutil.copyfile(task.folder / name, target / name)
+    if publish and not outcomes["failed"]:
+        _publish(tasks, publish)
     for task in tasks if len(tasks) <= 8 else ():
         click.echo(f"{task.folder}  {_summary(task)}")
     click.echo(", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())))
     if outcomes["failed"]:
         failed = f"{outcomes['failed']} of {len(tasks)} failed; failure.json in their folders under {runs} says why"
         raise click.ClickException(f"{failed}; the same command tries them again")
+
+
+def _publish(tasks: list[Task], models: Path) -> None:
+    for task in tasks:
+        target = models / task.experiment.model_name
+        target.mkdir(parents=True, exist_ok=True)
+        for name in PUBLISHED:
+            shutil.copyfile(task.folder / name, target / name)
 
 
 def _train_here(tasks: list[Task], threads: int) -> Iterator[str]:

@@ -9,10 +9,8 @@ from typing import Any, Literal
 from training.campaign.claim import holder
 from training.dataset import dataset_for
 from training.experiments import Experiment
-from training.report import PROGRESS
+from training.run_files import CONFIG, FAILURE, METRICS, PROGRESS
 
-METRICS = "metrics.json"
-FAILURE = "failure.json"
 State = Literal["finished", "running", "failed", "begun", "waiting"]
 
 
@@ -76,7 +74,7 @@ def state_of(folder: Path) -> State:
         return "running"
     if (folder / FAILURE).exists():
         return "failed"
-    return "begun" if (folder / "config.json").exists() else "waiting"
+    return "begun" if (folder / CONFIG).exists() else "waiting"
 
 
 def f1_of(folder: Path) -> float | None:

@@ -25,7 +25,7 @@ class Calibration:
 
     def probability(self, score: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the probability of each score."""
-        return special.expit(self.a * logit(score) + self.b)  # type: ignore[no-any-return]
+        return special.expit(self.a * logit(score) + self.b)
 
     def for_prevalence(self, prevalence: float) -> "Calibration":
         """Return the calibration for a place where another share of the patches are landslides.

@@ -55,7 +55,7 @@ def scan(model: keras.Model, image: NDArray[np.float32], fill_db: Sequence[float
     """
     strips = flush_strips(*image.shape[:2])
     corners = np.unique(np.concatenate([offsets(strip) for strip in strips]), axis=0)
-    is_missing = np.isnan(image).any(axis=-1)
+    is_missing = np.asarray(np.isnan(image).any(axis=-1))
     filled = np.where(is_missing[..., None], np.asarray(fill_db, np.float32), image)
     views = np.lib.stride_tricks.sliding_window_view(is_missing, (WINDOW_PX, WINDOW_PX))
     valid = np.array([1 - views[row, col].mean() for row, col in corners])

@@ -63,8 +63,8 @@ def _draw_ours(
     for row, place in zip(rows, places, strict=True):
         own = of_row(row, runs)
         if own:
-            value, spread = median_and_spread(own, "f1", at)
-            points.append((place + 0.06, 100 * value, 100 * (spread or 0)))
+            value, deviation = median_and_spread(own, "f1", at)
+            points.append((place + 0.06, 100 * value, 100 * (deviation or 0)))
     if points:
         x, y, spread = zip(*points, strict=True)
         panel.errorbar(x, y, yerr=spread, fmt="s", color=colour, capsize=3, label=f"{label} (median ± sd)")  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ overlap. So both are counted, on whole scenes and by the graphs that are served.
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,8 @@ from training.evaluation.detections import match
 from training.evaluation.map_scores import Map, UnusableMap, boxes_on_map, map_from_disk, map_options, maps_for
 from training.export import UnusableModel, fill_db, load_model, read_card
 from training.precision import DEFAULT, Precision
-from training.tile_graph import STRIDE_PX, ServingGraph
+from training.shared_convolutions import STRIDE_PX
+from training.tile_graph import ServingGraph
 
 OTHER: Precision = "bfloat16"
 Scored = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -118,7 +119,8 @@ def measure(folder: Path, maps: Iterator[Map], threshold: float | None, rounds: 
         precision: partial(_score, ServingGraph(model, fill_db(folder, card), precision).served["tile"])
         for precision in (DEFAULT, OTHER)
     }
-    total, names, seconds = Effect(), [], {}
+    total, names = Effect(), []
+    seconds: dict[Precision, Any] = {}
     for one in maps:
         seconds = seconds or _in_turn(tiles, one.image, rounds)
         total += effect(tiles[DEFAULT](one.image), tiles[OTHER](one.image), limit, one)
@@ -145,7 +147,7 @@ def _score(tile: Any, image: NDArray[np.float32]) -> Scored:
 
 
 def _in_turn(
-    ways: dict[Precision, Callable[[NDArray[np.float32]], Scored]], image: NDArray[np.float32], rounds: int
+    ways: Mapping[Precision, Callable[[NDArray[np.float32]], Scored]], image: NDArray[np.float32], rounds: int
 ) -> dict[Precision, dict[str, float]]:
     """Return medians of seconds, wall and CPU of the process, of ways that take turns, so that what else runs here troubles all alike."""
     taken: dict[Precision, list[tuple[float, float]]] = {way: [] for way in ways}

@@ -12,10 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from training.experiments import Experiment
-
-CONFIG = "config.json"
-METRICS = "metrics.json"
-HISTORY = "history.json"
+from training.run_files import CONFIG, HISTORY, METRICS
 
 At = Literal["published", "half", "validation"]
 _KEYS: dict[At, str | None] = {"published": None, "half": "at_half", "validation": "at_validation_threshold"}

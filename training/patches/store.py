@@ -82,7 +82,7 @@ class PatchWriter:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._facts = {"format": FORMAT, "patch_px": PATCH_PX, "pre_days": pre_days, "post_days": post_days}
-        self._source = source
+        self._source, self._made_by = source, made_by
         self._waiting: dict[tuple[str, tuple[str, ...]], list[tuple[NDArray[np.float16], NDArray[np.void]]]] = {}
         self._shards: list[dict[str, Any]] = []
         self._journal: Journal | None = None
@@ -181,7 +181,8 @@ class PatchWriter:
             raise UnusableDataset(f"{self._folder}: not one patch to write")
         shards = sorted(self._shards, key=lambda shard: str(shard["name"]))
         identity = hashlib.sha256(json.dumps([self._facts, shards], sort_keys=True).encode()).hexdigest()
-        document = {**self._facts, "identity": identity, "source": self._source, "shards": shards}
+        made_by = {} if self._made_by is None else {"code": self._made_by}
+        document = {**self._facts, "identity": identity, "source": self._source, **made_by, "shards": shards}
         draft = self._folder / f"{SET}.draft"
         draft.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         os.replace(draft, self._folder / SET)

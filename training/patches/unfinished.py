@@ -73,7 +73,7 @@ def shard_files(folder: Path, name: str) -> tuple[Path, Path]:
 
 def sha256_of(contents: NDArray[Any]) -> str:
     """Return the hash of an array's bytes in C order."""
-    return hashlib.sha256(memoryview(np.ascontiguousarray(contents)).cast("B")).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(contents).data.cast("B")).hexdigest()
 
 
 def is_whole(folder: Path, shard: dict[str, Any]) -> bool:

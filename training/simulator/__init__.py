@@ -3,7 +3,7 @@
 It imports nothing of the product and nothing of the rest of the training chain, so that a bug in one cannot hide in the other.
 What it makes is SIMULATED: it serves to train a demo model and to exercise the pipeline, and says nothing of skill on real slides.
 
-Not modelled: misregistration, passive layover and shadow, speckle that persists from pass to pass, snow and frost, wind on water,
-buildings, the coarser resolution of foreshortened slopes, slides of later shocks or storms. How near the backscatter comes to real
-scenes: `python -m training.simulator compare`.
+Not modelled: passive layover and shadow, speckle that persists from pass to pass, snow and frost, wind on water, buildings, the
+coarser resolution of foreshortened slopes, slides of later shocks or storms. How near the backscatter comes to real scenes:
+`python -m training.simulator compare`.
 """

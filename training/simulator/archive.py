@@ -4,10 +4,9 @@ The metadata follow Earth Engine's COPERNICUS/S1_GRD (`getInfo()` of an image) i
 slices, north and south, which overlap by a few pixels and start 25 s apart: whoever wants a track must put them together.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import get_args
@@ -20,6 +19,7 @@ from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
 
 from training.simulator.acquisition import Polarisation
+from training.simulator.data_takes import SLICE_S, Slice, slices
 from training.simulator.events import ArchivedEvent, Track
 from training.simulator.grid import Grid, feature, geojson_ring, grid_around, outlines
 from training.simulator.height_model import read_height
@@ -28,30 +28,9 @@ from training.simulator.terrain import Field
 
 NOTICE = "SIMULATED Sentinel-1 scenes and landslides over {} terrain; no observation of any real place."
 TRUTH_MIN_M2 = 20480.0  # 5 % of a window of 64 x 64 px of 10 m, what the paper calls a landslide patch
-OVERLAP_PX = 8
-SLICE_S = 25.0
 PRE_DAYS = 90.0
 ARC_SECOND = 1 / 3600
 _STEP_DB = 128.0  # backscatter is rounded to 1/128 dB: far below speckle, and the files halve
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slice:
-    """One image of the collection: a part of a data-take.
-
-    Attributes:
-        index: Earth Engine's `system:index`.
-        number: counts along the flight.
-        start: of sensing; `ingested`: when it becomes visible.
-        rows: of the scene grid.
-    """
-
-    index: str
-    number: int
-    start: datetime
-    ingested: datetime
-    absolute_orbit: int
-    rows: tuple[int, int]
 
 
 def write_archive(
@@ -80,7 +59,7 @@ def write_archive(
     written: list[str] = []
     for track in plan.tracks:
         for first_seen, day in _passes(plan, track, post_days):
-            takes = _slices(track, first_seen, grid.shape[0], seed=seed)
+            takes = slices(track, first_seen, grid.shape[0], seed=seed)
             bands = {p: scene.acquire(track.orbit_pass, day, p) for p in get_args(Polarisation)}
             bands["angle"] = scene.view(track.orbit_pass).incidence_deg
             for piece in takes:
@@ -118,40 +97,12 @@ def _passes(plan: ArchivedEvent, track: Track, post_days: float) -> Iterator[tup
             yield track.first_post + repeats * timedelta(days=REPEAT_DAYS), day
 
 
-def _slices(track: Track, seen: datetime, rows: int, *, seed: int) -> list[Slice]:
-    """Return the two slices of one data-take in the order of flight: south first when ascending, north first when descending."""
-    cut = rows // 2
-    north, south = (0, cut + OVERLAP_PX), (cut - OVERLAP_PX, rows)
-    order = (south, north) if track.orbit_pass == "ASCENDING" else (north, south)
-    orbit = absolute_orbit(track.relative_orbit, seen)
-    latency = np.random.default_rng([seed, orbit]).uniform(14, 28)
-    slices = []
-    for number, part in enumerate(order):
-        start = seen + timedelta(seconds=SLICE_S * number)
-        stop = start + timedelta(seconds=SLICE_S)
-        code = hashlib.sha256(f"{seed}/{orbit}/{number}".encode()).hexdigest()[:10].upper()
-        index = f"S1A_IW_GRDH_1SDV_{start:%Y%m%dT%H%M%S}_{stop:%Y%m%dT%H%M%S}_{orbit:06d}_0{code[:5]}_{code[5:9]}"
-        ingested = start + timedelta(hours=float(latency) + 1.5 * number)
-        slices.append(
-            Slice(index=index, number=6 + number, start=start, ingested=ingested, absolute_orbit=orbit, rows=part)
-        )
-    return slices
-
-
-def absolute_orbit(relative: int, seen: datetime) -> int:
-    """Return the orbit number of Sentinel-1A nearest to a time that has this relative orbit: (n - 73) mod 175 + 1."""
-    elapsed = (seen - datetime(2019, 12, 2, 16, 34, 55, tzinfo=UTC)) / timedelta(days=REPEAT_DAYS)
-    guess = 30172 + elapsed * 175  # orbit 30172 was seen then
-    cycle = round((guess - 73 - (relative - 1)) / 175)
-    return 73 + relative - 1 + 175 * cycle
-
-
 def _write_slice(folder: Path, piece: Slice, track: Track, bands: dict[str, Field], grid: Grid) -> None:
     part = grid.rows(*piece.rows)
     for name, field in bands.items():
         values = field[slice(*piece.rows)]
         if name != "angle":
-            values = np.round(values * np.float32(_STEP_DB)) / np.float32(_STEP_DB)
+            values = np.asarray(np.round(values * np.float32(_STEP_DB)) / np.float32(_STEP_DB), np.float32)
         write_raster(folder / f"{piece.index}_{name}.tif", values, transform=part.transform, crs=f"EPSG:{part.epsg}")
     document = {
         "type": "Image",

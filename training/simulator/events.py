@@ -105,7 +105,7 @@ EVENTS = _registry(
           incidence_deg=_incidence(42, 35), slides_per_km2=2.0, area_mode_m2=1400, moisture=1.2, season=1.2,
           stripped=(0.6, 1.0), season_phase=0.62),
     Event(name="practice", number=90, role="practice", relief_m=75, forest=0.98, grass=0.02, farm=0, slides_per_km2=1.6,
-          area_mode_m2=8000, stripped=(0.9, 1.0), moisture=0.2, season=0.2, logging=0, river=0),
+          area_mode_m2=20000, stripped=(0.9, 1.0), moisture=0, season=0.2, logging=0, river=0),
     Event(name="noto-2024", number=2024, role="demo", latitude_deg=37.4, relief_m=120, forest=0.85, grass=0.12,
           incidence_deg=_incidence(37, 40), slides_per_km2=2.2, area_mode_m2=1500, focus_km=5.0),
     Event(name="e2e", number=2025, role="demo", latitude_deg=37.4, relief_m=110, forest=0.9, grass=0.1,

@@ -4,11 +4,12 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from pyproj import CRS, Transformer
+from pyproj import Transformer
 from rasterio.features import shapes
 from rasterio.transform import Affine
 from shapely.geometry import mapping, shape
@@ -16,6 +17,8 @@ from shapely.geometry.base import BaseGeometry
 from shapely.geometry.polygon import orient
 
 from training.simulator.terrain import PIXEL_M
+
+G = TypeVar("G", bound=BaseGeometry)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,10 +97,10 @@ def grid_around(aoi: BaseGeometry, *, margin_m: float = 1500.0, size_px: int | N
         west, south, east, north = column_m - half, row_m - half, column_m + half, row_m + half
     west, north = math.floor(west / PIXEL_M) * PIXEL_M, math.ceil(north / PIXEL_M) * PIXEL_M
     rows, columns = math.ceil((north - south) / PIXEL_M), math.ceil((east - west) / PIXEL_M)
-    return Grid(epsg=CRS.from_epsg(epsg).to_epsg(), west_m=west, north_m=north, shape=(rows, columns))
+    return Grid(epsg=epsg, west_m=west, north_m=north, shape=(rows, columns))
 
 
-def to_lonlat(geometry: BaseGeometry, transformer: Transformer) -> BaseGeometry:
+def to_lonlat(geometry: G, transformer: Transformer) -> G:
     """Return a geometry with every vertex transformed."""
 
     def move(xy: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -110,7 +113,7 @@ def outlines(label: NDArray[np.int32], grid: Grid) -> dict[int, shapely.Polygon]
     """Return the outline of every labelled piece in longitude and latitude, exterior rings counter-clockwise."""
     transformer, found = grid.to_lonlat(), {}
     for geometry, number in shapes(label, mask=label > 0, connectivity=4, transform=grid.transform):
-        found[int(number)] = orient(to_lonlat(shape(geometry), transformer))
+        found[int(number)] = orient(to_lonlat(_polygon(geometry), transformer))
     return dict(sorted(found.items()))
 
 
@@ -123,3 +126,8 @@ def feature(polygon: shapely.Polygon, properties: dict[str, object]) -> dict[str
     """Return a GeoJSON feature; 7 decimals are a centimetre."""
     rounded = orient(shapely.set_precision(polygon, 1e-7))
     return {"type": "Feature", "geometry": mapping(rounded), "properties": properties}
+
+
+def _polygon(geometry: dict[str, Any]) -> shapely.Polygon:
+    exterior, *holes = geometry["coordinates"]
+    return shapely.Polygon(exterior, holes)

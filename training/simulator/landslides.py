@@ -27,7 +27,7 @@ class Landslides:
     stripped: Field
     roughness_db: Field
 
-    def areas_m2(self) -> NDArray[np.float64]:
+    def areas_m2(self) -> NDArray[np.floating]:
         """Return the area of every slide, index 0 being the stable ground."""
         return np.bincount(self.label.ravel(), minlength=len(self.stripped)) * PIXEL_M**2
 

@@ -64,7 +64,7 @@ def smooth_field(rng: np.random.Generator, shape: tuple[int, int], spacing_px: i
     rows, columns = (_spline_matrix(n, spacing_px) for n in shape)
     coarse = rng.standard_normal((rows.shape[1], columns.shape[1]), dtype=np.float32)
     root_mean_square = 0.479  # of the spline's weights over both axes, averaged over a cell
-    return rows @ coarse @ columns.T / np.float32(root_mean_square)
+    return np.asarray(rows @ coarse @ columns.T / np.float32(root_mean_square), np.float32)
 
 
 def _spline_matrix(length: int, spacing_px: int) -> Field:
@@ -77,7 +77,7 @@ def _spline_matrix(length: int, spacing_px: int) -> Field:
 
 def describe(height_m: Field) -> Terrain:
     """Return the terrain of a height model on the 10 m grid."""
-    south, east = np.gradient(height_m, np.float32(PIXEL_M))
+    south, east = (np.asarray(part, np.float32) for part in np.gradient(height_m, np.float32(PIXEL_M)))
     return Terrain(
         height_m=height_m,
         rise_east=east,

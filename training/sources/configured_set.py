@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.progress import Progress
 
 from training.dataset import PATCHES
 from training.patches.store import UnusableDataset
+from training.report import Steps
 from training.sources.configuration import read_configuration
 
 configuration_option = click.option("--config", "configuration", type=click.Path(path_type=Path), required=True)
@@ -18,21 +18,19 @@ out_option = click.option(
 
 
 def make_set(
-    build: Callable[[Path, Path], Iterator[str]],
+    build: Callable[[Path, Path], Iterator[tuple[int, int]]],
     configuration: Path,
     out: Path | None,
     *,
     schema: dict[str, Any],
-    doing: str,
 ) -> None:
     """Build a patch set and print its folder.
 
     Args:
-        build: from configuration and folder; yields what it is at.
+        build: from configuration and folder; yields how many files are done, and how many there are.
         configuration: its windows name the folder where `out` is None.
         out: the set's folder.
         schema: of the configuration.
-        doing: what stands beside the bar until the first name comes.
 
     Raises:
         click.ClickException: the configuration, or what it names, cannot be used.
@@ -40,10 +38,9 @@ def make_set(
     try:
         wanted = read_configuration(configuration, schema)
         folder = out or PATCHES / f"{wanted['pre_days']}-{wanted['post_days']}"
-        with Progress() as progress:
-            task = progress.add_task(doing, total=None)
-            for name in build(configuration, folder):
-                progress.update(task, description=name)
+        with Steps("file") as steps:
+            for done, files in build(configuration, folder):
+                steps(done, files)
     except UnusableDataset as error:
         raise click.ClickException(str(error)) from error
     click.echo(str(folder))

@@ -38,7 +38,7 @@ def kept(folder: Path, number: int) -> Views | None:
     try:
         with scene_file(folder, number).open("rb") as file, np.load(file) as arrays:
             names = [name.removesuffix(" rows") for name in arrays.files if name.endswith(" rows")]
-            return [(name, arrays[f"{name} patches"], arrays[f"{name} rows"]) for name in names]  # type: ignore[misc]
+            return [(name, arrays[f"{name} patches"], arrays[f"{name} rows"]) for name in names]
     except (FileNotFoundError, zipfile.BadZipFile, EOFError, ValueError):
         return None
 

@@ -149,8 +149,8 @@ def cut_raster(
             yield names, cut(pixels).astype(np.float16)[keep], rows[keep]
 
 
-def build(configuration: Path, folder: Path) -> Iterator[str]:
-    """Cut everything that a configuration names into one patch set; yield what is being read.
+def build(configuration: Path, folder: Path) -> Iterator[tuple[int, int]]:
+    """Cut everything that a configuration names into one patch set; yield (files done, files) as it goes on.
 
     Raises:
         UnusableDataset: see `SCHEMA`, `cut_raster`, `Inventory` and its `refuse_elsewhere`, `one_crs`.
@@ -163,6 +163,9 @@ def build(configuration: Path, folder: Path) -> Iterator[str]:
         source={"kind": "rasters", "events": wanted["events"]},
     )
     known = paper_events()
+    total = sum(len(c["files"]) for entry in wanted["events"].values() for c in entry["composites"])
+    done = 0
+    yield done, total
     for event, entry in wanted["events"].items():
         files = [(c, beside(configuration, name)) for c in entry["composites"] for name in c["files"]]
         crs = one_crs(event, [path for _, path in files], known)
@@ -175,11 +178,12 @@ def build(configuration: Path, folder: Path) -> Iterator[str]:
             area.refuse_elsewhere(boxes)
             mapped = area.union
         for composite, path in files:
-            yield f"{event} {composite['track']} {path.name}"
             orbit_pass: OrbitPass = "ASCENDING" if composite["track"].startswith("A") else "DESCENDING"
             common = {"event": event, "track": composite["track"], "inventory": inventory, "mapped": mapped}
             for bands, patches, rows in cut_raster(path, entry=composite, **common):
                 writer.add(orbit_pass, bands, patches, rows)
+            done += 1
+            yield done, total
     writer.finish()
 
 
@@ -205,4 +209,4 @@ Example:
 @out_option
 def cut_command(configuration: Path, out: Path | None) -> None:
     """Cut composites into patches."""
-    make_set(build, configuration, out, schema=SCHEMA, doing="cutting")
+    make_set(build, configuration, out, schema=SCHEMA)

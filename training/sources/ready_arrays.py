@@ -55,8 +55,8 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-def build(configuration: Path, folder: Path) -> Iterator[str]:
-    """Write everything that a configuration names into one patch set; yield what is being read.
+def build(configuration: Path, folder: Path) -> Iterator[tuple[int, int]]:
+    """Write everything that a configuration names into one patch set; yield (files done, files) as it goes on.
 
     Raises:
         UnusableDataset: see `SCHEMA`; also arrays whose shapes or values cannot be meant so.
@@ -74,11 +74,12 @@ def build(configuration: Path, folder: Path) -> Iterator[str]:
                     f"{configuration}, $.arrays[{number}]: exactly one of {', '.join(names)} is needed"
                 )
         path = beside(configuration, entry["file"])
-        yield path.name
+        yield number, len(wanted["arrays"])
         orbit_pass: OrbitPass = entry["pass"]
         with opened(path) as arrays:
             for bands, patches, rows in pieces(path, arrays, entry, wanted, numbered):
                 writer.add(orbit_pass, bands, patches, rows)
+    yield len(wanted["arrays"]), len(wanted["arrays"])
     writer.finish()
 
 
@@ -213,4 +214,4 @@ Example:
 @out_option
 def arrays_command(configuration: Path, out: Path | None) -> None:
     """Bring ready patches into a patch set."""
-    make_set(build, configuration, out, schema=SCHEMA, doing="reading")
+    make_set(build, configuration, out, schema=SCHEMA)

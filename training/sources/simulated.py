@@ -69,7 +69,7 @@ class Recipe:
     @property
     def source(self) -> dict[str, Any]:
         """What `set.json` says of it."""
-        return json.loads(json.dumps({"kind": "simulated", **asdict(self)}))  # type: ignore[no-any-return]
+        return json.loads(json.dumps({"kind": "simulated", **asdict(self)}))
 
 
 def build(recipe: Recipe, folder: Path, *, jobs: int = 1) -> Iterator[tuple[int, int]]:
@@ -191,7 +191,7 @@ Examples:
 @click.option("--unseen-scenes-per-event", type=click.IntRange(0), default=5, show_default=True)
 @click.option("--scene-px", type=click.IntRange(128), default=1024, show_default=True)
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
-def simulate_command(out: Path | None, jobs: int, **values: int) -> None:
+def simulate_command(out: Path | None, jobs: int, **values: Any) -> None:
     """Simulate scenes and cut them into patches."""
     recipe = Recipe(**values)
     folder = out or PATCHES / f"{recipe.pre_days}-{recipe.post_days}"
@@ -202,3 +202,7 @@ def simulate_command(out: Path | None, jobs: int, **values: int) -> None:
     except (UnusableDataset, OSError) as error:
         raise click.ClickException(f"{error}") from error
     click.echo(f"{folder}: {len(recipe.scenes)} scenes")
+    if read_set(folder).get("code", code_identity()) != code_identity():
+        click.echo(
+            f"{folder} was made before the simulator changed; it is kept. Remove it to have it made anew", err=True
+        )

@@ -94,7 +94,9 @@ def test_four_runs_by_processes_survive_a_kill_and_a_failure(start, tmp_path):
     assert "1 of 4 failed" in output
     assert {name: time for name, time in finished(runs).items() if name in before} == before
     assert len(finished(runs)) == 3
-    assert "Error" in json.loads((broken.parent / "failure.json").read_text())["reason"]
+    assert (
+        "remove it, and this training begins anew" in json.loads((broken.parent / "failure.json").read_text())["reason"]
+    )
 
     broken.unlink()
     again = start(*grid, "1")

@@ -41,7 +41,12 @@ def test_real_statistics_pool_both_polarisations(real):
 
 
 def test_levels_and_contrast_lie_within_those_of_real_landslide_regions(real):
-    simulated = [realism.simulated_level(event, "ASCENDING", seed=0) for event in events_for("train")]
+    simulated = [
+        realism.simulated_level(event, orbit_pass, seed=seed)
+        for event in events_for("train")
+        for orbit_pass in ("ASCENDING", "DESCENDING")
+        for seed in range(2)
+    ]
     for figure in ("mean", "deviation", "p1", "p99"):
         here, there = (sorted(getattr(level, figure) for level in side) for side in (simulated, real))
         middle = float(np.median(here))

@@ -155,3 +155,15 @@ def test_killed_after_the_set_was_finished_only_what_is_over_is_removed(tmp_path
         (tmp_path / name).write_bytes(b"left")
     assert list(build(SMALL, tmp_path)) == [(6, 6)]
     assert contents(tmp_path) == whole
+
+
+def test_a_finished_set_of_other_code_is_kept_and_that_is_said(tmp_path, whole, monkeypatch):
+    for name, content in whole.items():
+        (tmp_path / name).write_bytes(content)
+    same = CliRunner().invoke(simulate_command, ["--out", str(tmp_path), *OPTIONS])
+    monkeypatch.setattr("training.sources.simulated.code_identity", lambda: "other")
+    other = CliRunner().invoke(simulate_command, ["--out", str(tmp_path), *OPTIONS])
+    assert (same.exit_code, other.exit_code) == (0, 0), other.output
+    assert "before the simulator changed" in other.output
+    assert "before the simulator changed" not in same.output
+    assert contents(tmp_path) == whole

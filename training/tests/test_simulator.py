@@ -129,7 +129,7 @@ def test_speckle_has_unit_mean_power_and_the_stated_looks():
     assert power.mean() == pytest.approx(1, abs=0.01)
     assert 1 / power.var() == pytest.approx(acquisition.LOOKS, rel=0.05)
     neighbours = np.corrcoef(power[:, 1:].ravel(), power[:, :-1].ravel())[0, 1]
-    assert 0.5 < neighbours < 0.65
+    assert neighbours == pytest.approx(0.73, abs=0.05)  # of real 10 m images, see SPECKLE_KERNEL
 
 
 def test_smooth_field_has_unit_deviation():

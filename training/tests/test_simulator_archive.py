@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from shapely.geometry import shape
 
 from training.simulator.__main__ import main
-from training.simulator.archive import OVERLAP_PX, absolute_orbit
+from training.simulator.data_takes import OVERLAP_PX, absolute_orbit
 from training.simulator.events import ARCHIVED
 from training.simulator.grid import grid_around, read_aoi
 

@@ -1,0 +1,10 @@
+"""The files in a run's folder, by whoever writes and reads them."""
+
+METRICS = "metrics.json"
+"""Written last: its presence says that the run is finished."""
+CONFIG = "config.json"
+HISTORY = "history.json"
+PROGRESS = "progress.json"
+"""While it runs, for the table of a campaign."""
+FAILURE = "failure.json"
+"""Why the last try ended."""
