@@ -168,8 +168,8 @@ def shared_archive(factory: pytest.TempPathFactory) -> Path:
 
 
 def models_with(threshold: float, folder: Path) -> Path:
-    """Return the served models with cards of another threshold, so that no test depends on what a model thinks."""
-    shutil.copytree(BUILD / "models", folder)
+    """Return the models of both polarisations with cards of another threshold, so that no test depends on what a model thinks."""
+    shutil.copytree(BUILD / "models", folder, ignore=lambda _, names: [n for n in names if re.match(r"vv_[ad]", n)])
     for path in folder.glob("*/*/card.json"):
         card = json.loads(path.read_text(encoding="utf-8"))
         path.write_text(json.dumps(card | {"threshold": threshold}), encoding="utf-8")
