@@ -19,6 +19,7 @@ from training.evaluation.intervals import intervals
 from training.evaluation.scores import HALF, THRESHOLD, best_threshold, count
 from training.experiments import Experiment
 from training.export import UnusableModel, load_model, read_card
+from training.limits import where_the_baseline_wins
 
 
 def predict(model: keras.Model, sample: Sample) -> NDArray[np.float64]:
@@ -34,7 +35,8 @@ def evaluate(model: keras.Model, dataset: Dataset, experiment: Experiment, basel
 
     Returns:
         `calibration`; `evaluation`: by part the counts and measures at three thresholds (the tool's 0.6, 0.5, the validation part's
-        best), their intervals, patches below 5 % counted as background, the events one by one, the baseline; `curves`: by part.
+        best), their intervals, patches below 5 % counted as background, the events one by one, the baseline, and where it wins;
+        `curves`: by part.
     """
     validation = dataset.select(
         "validation",
@@ -82,6 +84,7 @@ def evaluate(model: keras.Model, dataset: Dataset, experiment: Experiment, basel
                 for event in events
             }
     evaluation["baseline_rule"] = baseline.as_dict()
+    evaluation["where_the_baseline_wins"] = where_the_baseline_wins(evaluation)
     return {"calibration": for_card(platt, temperature), "evaluation": evaluation, "curves": drawn}
 
 

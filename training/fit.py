@@ -26,6 +26,7 @@ from training.environment import environment
 from training.evaluate import evaluate
 from training.evaluation.scores import THRESHOLD
 from training.experiments import PROTOCOL, Experiment
+from training.limits import limits
 from training.patches.split import refuse_leak
 from training.report import Facts
 from training.reporter import Reporter
@@ -220,5 +221,6 @@ def model_card(
             "batch_size": experiment.batch_size,
         },
         "evaluation": judged["evaluation"],
+        "limits": limits(experiment, dataset.source["kind"]),
         "data_notice": SIMULATED_NOTICE if dataset.source["kind"] == "simulated" else RESEARCH_NOTICE,
     }

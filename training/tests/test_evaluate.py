@@ -15,6 +15,7 @@ from training.evaluate import evaluate
 from training.evaluation.scores import count
 from training.experiments import BANDS, Experiment
 from training.export import read_card
+from training.limits import where_the_baseline_wins
 from training.simulator.events import EVENTS
 from training.tests.easy_patches import write_easy_set
 
@@ -54,17 +55,30 @@ def test_baseline_scores_the_share_that_changes_beside_what_the_scene_has_in_com
 
 
 @pytest.mark.parametrize("orbit_pass", ["ascending", "descending"])
-def test_demo_model_in_the_tree_says_what_it_is(orbit_pass):
-    folder = MODELS / f"vv_vh_{orbit_pass}_60_12"
+@pytest.mark.parametrize("polarisation", ["vv", "vv_vh"])
+def test_demo_model_in_the_tree_says_what_it_is(polarisation, orbit_pass):
+    folder = MODELS / f"{polarisation}_{orbit_pass}_60_12"
     card = read_card(folder)
     assert card["name"] == folder.name
-    assert card["bands"] == list(BANDS["vv_vh"])
+    assert card["bands"] == list(BANDS[polarisation])
     assert (card["filters"], card["variant"], card["threshold"], card["version"]) == (32, "published", 0.6, 1)
     assert {EVENTS[name].role for name in card["training"]["events"]} == {"train"}
     assert "not fit for operations" in card["data_notice"]
     assert card["evaluation"]["data"] == "simulated"
+    assert card["evaluation"]["where_the_baseline_wins"] == where_the_baseline_wins(card["evaluation"])
+    assert any("simulated" in limit for limit in card["limits"])
     assert 0 < card["evaluation"]["test"]["f1"] < 1
     assert (folder / "weights.npz").stat().st_size < 3.4e6
+
+
+def test_where_the_baseline_wins_is_said_by_part_and_event():
+    scored = {"f1": 0.5, "baseline": {"f1": 0.6}, "events": {"papua": {"f1": 0.4, "baseline_f1": 0.3}}}
+    worse = {**scored, "baseline": {"f1": 0.5}, "events": {"lombok": {"f1": 0.1, "baseline_f1": 0.25}}}
+    evaluation = {"threshold": 0.6, "validation": {"f1": 0.1}, "test": scored, "unseen_haiti": worse}
+    assert where_the_baseline_wins(evaluation) == [
+        "test: F1 0.60 against 0.50",
+        "unseen_haiti, lombok: F1 0.25 against 0.10",
+    ]
 
 
 def test_demo_model_can_be_scored_again_on_any_patch_set(tmp_path):

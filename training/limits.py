@@ -1,0 +1,38 @@
+"""What a model card says against its model: what its data cannot show, and where a threshold does better."""
+
+from typing import Any
+
+from training.experiments import Experiment
+
+GENERAL = (
+    "a score is no probability: calibrate it, and shift the calibration to the share of landslides where it is used",
+    "patches of which at most 5 % slid were not learnt: smaller slides may be missed",
+    "a slide after the earthquake, by an aftershock or by rain, looks like one of the earthquake",
+)
+SIMULATED = (
+    "learnt from simulated scenes and scored on them: nothing here says how well it finds real landslides",
+    "how much a simulated slide differs from what surrounds it is a choice of the simulator, and so is how high the scores are",
+    "the simulator has no snow, standing water, passive layover or shadow, and no buildings",
+)
+REAL = ("its landslides are those of inventories that others mapped from optical images, as complete as those are",)
+
+
+def limits(experiment: Experiment, source_kind: str) -> list[str]:
+    """Return what whoever uses a model has to know; `source_kind` is that of the patch set."""
+    made_for = (
+        f"made for {experiment.orbit_pass.lower()} images on 10 m pixels of a UTM grid, "
+        f"{experiment.pre_days} days before and {experiment.post_days} after; others are not judged alike"
+    )
+    return [made_for, *(SIMULATED if source_kind == "simulated" else REAL), *GENERAL]
+
+
+def where_the_baseline_wins(evaluation: dict[str, Any]) -> list[str]:
+    """Return the parts, and their events, where threshold and density reach a higher F1 than the network at the card's threshold."""
+    found = []
+    for part, scored in evaluation.items():
+        if not isinstance(scored, dict) or "baseline" not in scored:
+            continue
+        pairs = {part: (scored["f1"], scored["baseline"]["f1"])}
+        pairs |= {f"{part}, {event}": (e["f1"], e["baseline_f1"]) for event, e in scored.get("events", {}).items()}
+        found += [f"{where}: F1 {base:.2f} against {own:.2f}" for where, (own, base) in pairs.items() if base > own]
+    return found
