@@ -1,7 +1,6 @@
 """Child processes of the stack: started with a log each, waited for until they answer, and always ended."""
 
 import contextlib
-import ctypes
 import json
 import os
 import select
@@ -14,15 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
+LAUNCHER = Path(__file__).with_name("end_with_parent.py")
 START_PATIENCE_S = 240.0  # a model server needs 15 s alone and minutes where others want the processors too
-
-
-def _end_with_parent() -> None:
-    """Have the kernel end this child when the runner dies, even by SIGKILL; Linux only."""
-    if LIBC is not None:
-        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class StartFailed(RuntimeError):
@@ -45,7 +37,7 @@ class Child:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as sink:
             self._process = subprocess.Popen(
-                [str(part) for part in command],
+                [*_ending_with_this_process(), *map(str, command)],
                 cwd=folder,
                 env={
                     "PATH": os.environ.get("PATH", ""),
@@ -57,7 +49,6 @@ class Child:
                 stdout=subprocess.PIPE,
                 stderr=sink,
                 start_new_session=True,
-                preexec_fn=_end_with_parent,  # noqa: PLW1509  no threads hold locks: children start one by one
             )
 
     @property
@@ -145,3 +136,7 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _ending_with_this_process() -> list[str]:
+    return [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid())] if sys.platform == "linux" else []
