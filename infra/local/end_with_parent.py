@@ -2,8 +2,8 @@
 
     python end_with_parent.py PARENT COMMAND [ARGUMENT ...]
 
-A program of its own, since subprocess forks for a `preexec_fn`: in a process that has used gRPC the fork wakes gRPC's threads in the
-child, which now and then kill it before it becomes anything.
+A program of its own, since subprocess forks for a `preexec_fn`. In a process that has used gRPC a child forked so was seen to die before
+it became anything, with an error of gRPC's poller in its log; presumably gRPC's own handlers ran in it.
 """
 
 import ctypes
