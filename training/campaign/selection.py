@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from typing import Any, get_args
 
 import click
@@ -22,7 +23,6 @@ from training.patches.split import Split
 CHANGES = (
     click.option("--network", type=click.Choice(get_args(Architecture))),
     click.option("--filters", type=click.IntRange(1)),
-    click.option("--variant", type=click.Choice(get_args(Variant)), help="Of the CNN."),
     click.option("--imbalance", type=click.IntRange(1), help="Background patches per landslide patch."),
     click.option("--dropout", type=click.FloatRange(0, 0.95)),
     click.option("--learning-rate", type=click.FloatRange(0, min_open=True)),
@@ -36,9 +36,22 @@ CHANGES = (
     click.option("--precision", type=click.Choice(get_args(Precision)), help="mixed_float16 is for GPUs."),
     click.option("--epochs", type=click.IntRange(1)),
     click.option("--patience", type=click.IntRange(1)),
-    click.option("--seed", type=click.IntRange(0)),
 )
 """Options that change a value of every chosen training; one that is not given leaves the preset's."""
+
+COMPARED = (
+    click.option(
+        "--variant",
+        "variants",
+        type=click.Choice(get_args(Variant)),
+        multiple=True,
+        help="Of the CNN; repeat it for both.",
+    ),
+    click.option(
+        "--seed", "seeds", type=click.IntRange(0), multiple=True, help="May be repeated: a training for each."
+    ),
+)
+"""Options of which several values mean a training for each, with all else alike."""
 
 
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -55,7 +68,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--windows", type=click.Choice(windows), help="Days before and after."),
         click.option("--part", default="1/1", show_default=True, help="One of several disjoint parts, such as 2/4."),
     )
-    for option in reversed((*choosing, *CHANGES)):
+    for option in reversed((*choosing, *CHANGES, *COMPARED)):
         command = option(command)
     return command
 
@@ -70,9 +83,13 @@ def chosen(
     windows: str | None,
     part: str,
     events: tuple[str, ...],
+    variants: tuple[Variant, ...] = (),
+    seeds: tuple[int, ...] = (),
     **changes: Any,
 ) -> tuple[Experiment, ...]:
     """Return the trainings that some options mean. Without any, `demo` means 60-12 with both polarisations of bands, both passes.
+
+    With several variants or seeds, all trainings of the first pair come before those of the next: what is stopped half way is whole seeds.
 
     Raises:
         click.UsageError: they mean none, or cannot be meant so.
@@ -87,6 +104,14 @@ def chosen(
         and orbit_pass in (None, run.orbit_pass.lower())
         and windows in (None, f"{run.pre_days}-{run.post_days}")
     )
+    given = {name: value for name, value in changes.items() if value is not None}
+    if events:
+        given["events"] = tuple(sorted(events))
+    compared = [
+        {key: value for key, value in (("variant", variant), ("seed", seed)) if value is not None}
+        for variant, seed in product(variants or (None,), seeds or (None,))
+    ]
+    runs = tuple(dict.fromkeys(replace(run, **given, **one) for one in compared for run in runs))
     try:
         number, _, parts = part.partition("/")
         runs = part_of_runs(matching(runs, models), int(number), int(parts or 1))
@@ -94,7 +119,4 @@ def chosen(
         raise click.UsageError(str(error)) from error
     if not runs:
         raise click.UsageError("these options mean no training; `python -m training list` shows which there are")
-    given = {name: value for name, value in changes.items() if value is not None}
-    if events:
-        given["events"] = tuple(sorted(events))
-    return tuple(dict.fromkeys(replace(run, **given) for run in runs))
+    return runs

@@ -6,6 +6,7 @@ from collections import Counter
 import click
 import pytest
 
+from training.campaign.commands import list_command
 from training.campaign.selection import chosen
 from training.experiments import (
     BANDS,
@@ -123,6 +124,29 @@ def test_options_choose_and_change():
     assert (
         len(chosen(**{**NOTHING, "grid": True, "models": ("vv_ascending_60_12",)}, filters=8)) == 12
     )  # two became one
+
+
+def test_seeds_and_variants_are_trainings_of_their_own():
+    runs = chosen(**NOTHING, seeds=(0, 1, 2), variants=("published", "paper"))
+    assert [(run.variant, run.seed) for run in runs[::2]] == [
+        (variant, seed) for variant in ("published", "paper") for seed in (0, 1, 2)
+    ]
+    assert {run.model_name for run in runs} == {"vv_vh_ascending_60_12", "vv_vh_descending_60_12"}
+    assert len({run.run_id("x") for run in runs}) == len(runs) == 12
+    assert chosen(**NOTHING, seeds=(0,), variants=("published",)) == chosen(**NOTHING) == runs[:2]
+    parts = [chosen(**{**NOTHING, "part": f"{number}/4"}, seeds=(0, 0, 1)) for number in range(1, 5)]
+    assert [len(part) for part in parts] == [1, 1, 1, 1]
+    assert len({run for part in parts for run in part}) == 4
+
+
+def test_command_line_takes_several_seeds_and_variants():
+    text = "--models vv*_60_12 --seed 0 --seed 2 --variant paper --variant published --epochs 4"
+    values = list_command.make_context("list", text.split()).params
+    runs = chosen(**{name: value for name, value in values.items() if name not in ("data", "runs")})
+    assert len(runs) == 16
+    assert {(run.variant, run.seed, run.epochs) for run in runs} == {
+        (variant, seed, 4) for variant in ("paper", "published") for seed in (0, 2)
+    }
 
 
 @pytest.mark.parametrize("wrong", [{"part": "5/4"}, {"part": "x"}, {"models": ("hh",)}])
