@@ -129,9 +129,13 @@ class Dataset:
             events: only these; all where empty.
 
         Raises:
-            UnusableDataset: no patch of that pass has these bands, or an event is not there.
+            UnusableDataset: no patch of that pass has these bands, an event is not there, or blocks are asked for and cells are numbers.
             LeakedEvent: an unseen event is about to be learnt from.
         """
+        if split == "block" and self.source.get("cells") == "numbered":
+            raise UnusableDataset(
+                f"{self.folder}: its cells are numbers, which say nothing of neighbours: split by cell, or make the set with `cells`"
+            )
         shards = self.shards(orbit_pass, bands)
         if not shards:
             raise UnusableDataset(f"{self.folder} holds no {orbit_pass} patches with the bands {', '.join(bands)}")

@@ -27,11 +27,13 @@ from quakeslide.adapters.earth_engine import EarthEngineExporter, EarthEngineSce
 from quakeslide.domain.aoi import GEOD
 from quakeslide.domain.composite import MAX_SHARD_PX, Composite
 from quakeslide.domain.lattice import lattice_for, rectangle_for
-from quakeslide.domain.readiness import HISTORY, Readiness, Windows, look, tracks_of
-from quakeslide.domain.sentinel1 import Stage, joined_tracks
+from quakeslide.domain.readiness import HISTORY, Outlook, Readiness, Windows, look, tracks_of
+from quakeslide.domain.sentinel1 import Polarisation, Stage, joined_tracks
 from quakeslide.ports import CompositeExporter, ExportState, SceneArchive
 from training.patches.store import UnusableDataset
+from training.sources.configuration import read_configuration
 from training.sources.event_list import EventOfPaper
+from training.sources.rasters_on_disk import SCHEMA
 
 EXPORTS = "exports.json"
 RIM_DEG = 0.02  # about an inventory's extent: background is wanted around it
@@ -101,11 +103,15 @@ def plans(
             if outlook.readiness not in (Readiness.FINAL, Readiness.PARTIAL):
                 yield Plan(label=label, composite=None, reason=outlook.readiness.value)
                 continue
+            polarisation = Polarisation(event.polarisation)
+            if polarisation is Polarisation.VV_VH and outlook.polarisation is Polarisation.VV:
+                yield Plan(label=label, composite=None, reason=without_vh(outlook))
+                continue
             composite = Composite(
                 event_id=event.name,
                 track=track,
                 stage=stage,
-                polarisation=outlook.polarisation,
+                polarisation=polarisation,
                 pre_scenes=tuple(scene.scene_id for scene in outlook.pre),
                 post_scenes=tuple(scene.scene_id for scene in outlook.post),
                 lattice=lattice,
@@ -119,8 +125,16 @@ def plans(
                 place=event.name,
                 data_notice="",
             )
-            facts = f"{outlook.polarisation.value}, {outlook.n_pre} + {outlook.n_post} passes, {100 * outlook.coverage:.0f} %"
+            aside = " (VH is there and left aside, as the list says)" if polarisation != outlook.polarisation else ""
+            facts = f"{polarisation.value}{aside}, {outlook.n_pre} + {outlook.n_post} passes, {100 * outlook.coverage:.0f} %"
             yield Plan(label=label, composite=composite, reason=facts)
+
+
+def without_vh(outlook: Outlook) -> str:
+    """Say why stacks are left out of which the list of events wants VH: their patches would enter the trainings with VV alone (R10)."""
+    scenes = (*outlook.pre, *outlook.post)
+    lacking = sum("VH" not in scene.polarisations for scene in scenes)
+    return f'{lacking} of {len(scenes)} scenes have no VH, which the list of events asks for; "polarisation": "vv" there takes VV alone'
 
 
 class Sampler:
@@ -210,7 +224,13 @@ def fetch_all(sampler: Sampler, composites: Sequence[Composite], *, poll_s: floa
 def write_cut_configurations(
     folder: Path, sampler: Sampler, composites: Sequence[Composite], inventories: dict[str, Path]
 ) -> list[Path]:
-    """Write a configuration for `cut` for each window, `60-12.json`, with what is here of events whose inventory is; return the files."""
+    """Write a configuration for `cut` for each window, `60-12.json`, with what is here of events whose inventory is; return the files.
+
+    Other events of a configuration that is there stay in it, and so does what was written by hand beside an event's composites.
+
+    Raises:
+        UnusableDataset: the configuration that is there is none.
+    """
     written = []
     for stage in sorted({composite.stage for composite in composites}):
         events: dict[str, Any] = {}
@@ -223,6 +243,8 @@ def write_cut_configurations(
             entry["composites"].append({"track": str(composite.track), "files": files})
         if events:
             path = folder / f"{stage}.json"
+            before = read_configuration(path, SCHEMA)["events"] if path.exists() else {}
+            events = {**before, **{name: {**before.get(name, {}), **entry} for name, entry in events.items()}}
             write(path, {"pre_days": stage.pre_days, "post_days": stage.post_days, "events": events})
             written.append(path)
     return written

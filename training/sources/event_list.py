@@ -78,6 +78,11 @@ def paper_events() -> tuple[EventOfPaper, ...]:
     return read_events(FILE)
 
 
+def polarisation_of(event: str) -> Literal["vv", "vv_vh"] | None:
+    """Return what Table 1 says of an event, by its name or ComCat id: `vv` counts without VH even where scenes have it (R10)."""
+    return next((e.polarisation for e in paper_events() if event in (e.name, e.event_id)), None)
+
+
 def read_events(path: Path) -> tuple[EventOfPaper, ...]:
     """Return the events of a file like `events.json`.
 

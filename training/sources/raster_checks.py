@@ -1,10 +1,11 @@
 """What a composite on disk must be before patches are cut from it: its bands, its CRS, and its place on the Earth."""
 
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import rasterio
-from rasterio.crs import CRS
 from rasterio.errors import RasterioIOError
 from rasterio.warp import transform_bounds
 
@@ -17,6 +18,25 @@ PIXEL_M, DEGREE_M = 10.0, 111_319.49
 """Side of a pixel; a degree along the equator of WGS 84."""
 PIXEL_TOLERANCE = 0.15
 """In degrees 1e-4 and 9e-5 are both met for 10 m."""
+SAME_PIXEL = 1e-7
+"""Sides of pixels that differ by more drift apart: cells are numbered from the origin of the CRS, a million pixels away."""
+
+PixelGeometry = Literal["utm_10m", "epsg4326_10m"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """What all composites of an event share.
+
+    Attributes:
+        crs: as WKT.
+        pixel: side of a pixel in the CRS's unit.
+        pixel_geometry: the same as a model card says it: pixels in metres or in degrees.
+    """
+
+    crs: str
+    pixel: float
+    pixel_geometry: PixelGeometry
 
 
 def band_numbers(path: Path, dataset: Any, entry: dict[str, Any]) -> dict[str, int]:
@@ -75,13 +95,16 @@ def refuse_other_pixels(path: Path, dataset: Any) -> None:
         )
 
 
-def one_crs(event: str, paths: list[Path], known: tuple[EventOfPaper, ...]) -> str:
-    """Return the CRS of an event's rasters, after a look at where they lie.
+def one_grid(event: str, paths: list[Path], known: tuple[EventOfPaper, ...]) -> Grid:
+    """Return the grid of an event's rasters, after a look at where they lie.
 
     Raises:
         UnusableDataset: they have several, none, or are no rasters; or see `refuse_disguise`, `refuse_other_pixels`.
     """
-    found: set[CRS] = set()
+    if twice := [path for path, count in Counter(paths).items() if count > 1]:
+        raise UnusableDataset(f"{twice[0]} is listed twice for {event}; a file belongs to one composite")
+    grid: Grid | None = None
+    crs = None
     for path in paths:
         try:
             with rasterio.open(path) as dataset:
@@ -89,14 +112,25 @@ def one_crs(event: str, paths: list[Path], known: tuple[EventOfPaper, ...]) -> s
                     raise UnusableDataset(f"{path} has no CRS")
                 refuse_disguise(path, event, dataset, known)
                 refuse_other_pixels(path, dataset)
-                found.add(dataset.crs)
+                side = float(dataset.transform.a)
+                if grid is None:
+                    crs = dataset.crs
+                    geometry: PixelGeometry = "epsg4326_10m" if crs.is_geographic else "utm_10m"
+                    grid = Grid(crs=crs.to_wkt(), pixel=side, pixel_geometry=geometry)
+                elif dataset.crs != crs:
+                    raise UnusableDataset(
+                        f"the composites of {event} are in {crs} and {dataset.crs} ({path}); its cells need one CRS: warp the others to it"
+                    )
+                elif abs(side / grid.pixel - 1) > SAME_PIXEL:
+                    raise UnusableDataset(
+                        f"{path} has pixels of {side:.9g}, {paths[0]} of {grid.pixel:.9g}: the cells of {event} would not be the same "
+                        "ground; warp one to the other with gdalwarp -tr -tap, or export it anew"
+                    )
         except RasterioIOError as error:
             raise UnusableDataset(f"{path}: no raster that can be read ({error})") from error
-    if len(found) > 1:
-        raise UnusableDataset(
-            f"the composites of {event} are in {', '.join(sorted(map(str, found)))}; its cells need one CRS: warp the others to it"
-        )
-    return str(found.pop().to_wkt())
+    if grid is None:
+        raise UnusableDataset(f"{event} has no composite")
+    return grid
 
 
 def bounds_of(path: Path) -> tuple[float, float, float, float]:

@@ -1,34 +1,28 @@
 """Patches from composites and inventories on disk (Nava et al. 2026, section 3.2), strip by strip: rasters may be larger than memory.
 
-A composite is a GeoTIFF, or several tiles of one, with the bands of `quakeslide composite` by name: postVV, diffVV, with VH also postVH and
-diffVH, and `geometry` (0 seen, 1 layover, 2 shadow, 3 unknown). Patches lie on a grid without overlap that is anchored at the origin of
-the CRS: composites of one event share their cells whatever their extent, window, pass or track.
+A composite is a GeoTIFF, or several tiles that are one, with the bands of `quakeslide composite` by name: postVV, diffVV, with VH also
+postVH and diffVH, and `geometry` (0 seen, 1 layover, 2 shadow, 3 unknown). Patches lie on a grid without overlap that is anchored at the
+origin of the CRS: composites of one event share their cells whatever their extent, window, pass or track.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
-import rasterio
 import shapely
-from affine import Affine
 from numpy.typing import NDArray
-from rasterio.windows import Window
 
 from training.patches.labels import PATCH_PX, cut, fractions, label_patches
-from training.patches.store import BANDS, OrbitPass, PatchWriter, rows_of
+from training.patches.store import OrbitPass, PatchWriter, UnusableDataset, rows_of
+from training.sources.cells import LEAST_VALID, Cells, left_out
 from training.sources.configuration import EVENT_NAME, WINDOWS, beside, read_configuration
 from training.sources.configured_set import configuration_option, make_set, out_option
-from training.sources.event_list import paper_events
+from training.sources.event_list import paper_events, polarisation_of
 from training.sources.inventory import Inventory
-from training.sources.raster_checks import band_numbers, bounds_of, one_crs
-
-LAYOVER, SHADOW = 1, 2
-LEAST_VALID = 0.75
-"""A patch with fewer valid pixels is left out; the detector does not score such windows either."""
+from training.sources.mosaic import Mosaic, opened
+from training.sources.raster_checks import Grid, bounds_of, one_grid
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -70,119 +64,133 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Strip:
-    """A row of cells of one raster.
-
-    Attributes:
-        row: of the cells on the event's grid.
-        columns: of each of them.
-        window: their pixels.
-    """
-
-    row: int
-    columns: NDArray[np.int_]
-    window: Window
+ONE_COMPOSITE = "all files of one track of an event belong into the `files` of one composite"
 
 
-def strips(dataset: Any) -> Iterator[Strip]:
-    """Yield the rows of whole cells that a raster holds, on the grid anchored at the origin of its CRS."""
-    transform = dataset.transform
-    x, y = round(transform.c / transform.a), round(-transform.f / transform.a)  # px from the origin of the CRS
-    first_row, first_column = -(-y // PATCH_PX), -(-x // PATCH_PX)
-    top, left = first_row * PATCH_PX - y, first_column * PATCH_PX - x
-    count = (dataset.width - left) // PATCH_PX
-    for number in range((dataset.height - top) // PATCH_PX):
-        window = Window(left, top + number * PATCH_PX, count * PATCH_PX, PATCH_PX)
-        if count > 0:
-            yield Strip(row=first_row + number, columns=first_column + np.arange(count), window=window)
-
-
-def cut_raster(
-    path: Path, *, event: str, track: str, inventory: Inventory, mapped: shapely.Geometry | None, entry: dict[str, Any]
-) -> Iterator[tuple[tuple[str, ...], NDArray[np.float16], NDArray[np.void]]]:
-    """Yield bands, patches and index rows of a composite, one row of cells after another.
+class Cutter:
+    """Cuts the composites of one event into patches.
 
     Args:
-        path: GeoTIFF, in the CRS of the inventory.
-        event: it belongs to.
-        track: it was taken from.
-        inventory: the original one; without layover and shadow of this raster it is the filtered one.
+        event: its name.
+        inventory: the original one; without layover and shadow of a composite it is the filtered one.
         mapped: where the inventory is complete, in the same CRS; cells that are not inside are left out. None: everywhere.
-        entry: of the configuration: `bands` by number where they have no names, `geometry: none` where there is no such band.
+        so_far: the cells of the set.
 
-    Raises:
-        UnusableDataset: a band is missing.
+    Attributes:
+        few: cells left out of the composite cut last, because fewer than LEAST_VALID of their pixels are there.
+        none: the same without any pixel: beyond the swath, or what was not exported.
     """
-    with rasterio.open(path) as dataset:
-        numbers = band_numbers(path, dataset, entry)
-        names = tuple(name for name in BANDS if name in numbers)
-        for strip in strips(dataset):
-            pixels = np.moveaxis(
-                dataset.read([numbers[n] for n in names], window=strip.window, out_dtype="float32"), 0, -1
-            )
-            nodata = [dataset.nodatavals[numbers[n] - 1] for n in names]
-            missing = (~np.isfinite(pixels) | np.isin(pixels, [v for v in nodata if v is not None])).any(axis=-1)
-            pixels[missing] = np.nan
-            transform = dataset.transform @ Affine.translation(strip.window.col_off, strip.window.row_off)
-            failed = inventory.drawn(transform, missing.shape)
-            distorted = np.zeros(missing.shape, bool)
-            if "geometry" in numbers:
-                distorted = np.isin(dataset.read(numbers["geometry"], window=strip.window), (LAYOVER, SHADOW))
+
+    def __init__(self, event: str, inventory: Inventory, mapped: shapely.Geometry | None, so_far: Cells) -> None:
+        self._event, self._inventory, self._mapped, self._so_far = event, inventory, mapped, so_far
+        self.few = self.none = 0
+
+    def cut(self, mosaic: Mosaic, track: str) -> Iterator[tuple[NDArray[np.float16], NDArray[np.void]]]:
+        """Yield patches and index rows of a composite, one row of cells after another.
+
+        Raises:
+            UnusableDataset: the set has one of the cells already, or the values are no dB.
+        """
+        self.few = self.none = 0
+        for strip in mosaic.strips():
+            failed = self._inventory.drawn(strip.transform, strip.is_distorted.shape)
             shares = {
                 "original": fractions(failed),
-                "landslide": fractions(failed & ~distorted),
-                "distorted": fractions(distorted),
-                "valid": fractions(~missing),
+                "landslide": fractions(failed & ~strip.is_distorted),
+                "distorted": fractions(strip.is_distorted),
+                "valid": fractions(~np.isnan(strip.pixels[..., 0])),
             }
-            keep = shares["valid"] >= LEAST_VALID
-            if mapped is not None:
-                side = PATCH_PX * dataset.transform.a
-                west, north = transform.c + side * np.arange(len(strip.columns)), transform.f
-                keep &= shapely.covers(mapped, shapely.box(west, north - side, west + side, north))
+            keep = np.ones(len(strip.columns), bool)
+            if self._mapped is not None:
+                side = PATCH_PX * strip.transform.a
+                west = strip.transform.c + side * np.arange(len(strip.columns))
+                north = np.full(len(west), strip.transform.f)
+                keep = np.asarray(shapely.covers(self._mapped, shapely.box(west, north - side, west + side, north)))
+            lacks = keep & (shares["valid"] < LEAST_VALID)
+            empty = int((lacks & (shares["valid"] == 0)).sum())
+            self.few, self.none = self.few + int(lacks.sum()) - empty, self.none + empty
+            keep &= ~lacks
             if not keep.any():
                 continue
             cells = np.stack([np.full(len(strip.columns), strip.row), strip.columns], axis=1)
-            rows = rows_of(
-                event, 0, cells, track=track, label=label_patches(shares["original"], shares["landslide"]), **shares
-            )
-            yield names, cut(pixels).astype(np.float16)[keep], rows[keep]
+            label = label_patches(shares["original"], shares["landslide"])
+            rows = rows_of(self._event, 0, cells, track=track, label=label, **shares)[keep]
+            self._so_far.add(orbit_pass_of(track), rows)
+            yield cut(strip.pixels).astype(np.float16)[keep], rows
+        self._so_far.refuse_repeated(f"{self._event} {track}", ONE_COMPOSITE)
 
 
-def build(configuration: Path, folder: Path) -> Iterator[tuple[int, int]]:
-    """Cut everything that a configuration names into one patch set; yield (files done, files) as it goes on.
+def orbit_pass_of(track: str) -> OrbitPass:
+    """Return the pass of `A069` or `D012`."""
+    return "ASCENDING" if track.startswith("A") else "DESCENDING"
+
+
+def grids_of(configuration: Path, events: dict[str, Any]) -> dict[str, Grid]:
+    """Return the grid of each event of a configuration.
 
     Raises:
-        UnusableDataset: see `SCHEMA`, `cut_raster`, `Inventory` and its `refuse_elsewhere`, `one_crs`.
+        UnusableDataset: see `one_grid`; or pixels in metres and in degrees would lie in one set.
+    """
+    known = paper_events()
+    grids = {
+        event: one_grid(event, [beside(configuration, f) for c in entry["composites"] for f in c["files"]], known)
+        for event, entry in events.items()
+    }
+    kinds = {grid.pixel_geometry: event for event, grid in grids.items()}
+    if len(kinds) > 1:
+        found = " and ".join(f"{kind} ({event})" for kind, event in kinds.items())
+        raise UnusableDataset(f"{configuration}: pixels of {found}; a model learns from one kind: make a set of each")
+    return grids
+
+
+def build(configuration: Path, folder: Path, tell: Callable[[str], None] = click.echo) -> Iterator[tuple[int, int]]:
+    """Cut everything that a configuration names into one patch set; yield (files done, files) as it goes on.
+
+    Args:
+        configuration: see `SCHEMA`.
+        folder: of the set.
+        tell: is given a line for each composite, with the number of cells that it has too few pixels for.
+
+    Raises:
+        UnusableDataset: see `SCHEMA`, `grids_of`, `opened`, `Cutter`, `Inventory` and its `refuse_elsewhere`.
     """
     wanted = read_configuration(configuration, SCHEMA)
+    grids = grids_of(configuration, wanted["events"])
+    geometry = next(iter(grids.values())).pixel_geometry
     writer = PatchWriter(
         folder,
         pre_days=wanted["pre_days"],
         post_days=wanted["post_days"],
-        source={"kind": "rasters", "events": wanted["events"]},
+        source={"kind": "rasters", "pixel_geometry": geometry, "events": wanted["events"]},
     )
-    known = paper_events()
     total = sum(len(c["files"]) for entry in wanted["events"].values() for c in entry["composites"])
     done = 0
+    so_far = Cells()
     yield done, total
     for event, entry in wanted["events"].items():
-        files = [(c, beside(configuration, name)) for c in entry["composites"] for name in c["files"]]
-        crs = one_crs(event, [path for _, path in files], known)
+        crs = grids[event].crs
         inventory = Inventory(beside(configuration, entry["inventory"]), crs, layer=entry.get("layer"))
-        boxes = [bounds_of(path) for _, path in files]
+        boxes = [bounds_of(beside(configuration, name)) for c in entry["composites"] for name in c["files"]]
         inventory.refuse_elsewhere(boxes)
         mapped = None
         if "mapped_area" in entry:
             area = Inventory(beside(configuration, entry["mapped_area"]), crs)
             area.refuse_elsewhere(boxes)
             mapped = area.union
-        for composite, path in files:
-            orbit_pass: OrbitPass = "ASCENDING" if composite["track"].startswith("A") else "DESCENDING"
-            common = {"event": event, "track": composite["track"], "inventory": inventory, "mapped": mapped}
-            for bands, patches, rows in cut_raster(path, entry=composite, **common):
-                writer.add(orbit_pass, bands, patches, rows)
-            done += 1
+        cutter = Cutter(event, inventory, mapped, so_far)
+        for composite in entry["composites"]:
+            track, count = composite["track"], 0
+            paths = [beside(configuration, name) for name in composite["files"]]
+            polarisation = polarisation_of(event)
+            with opened(paths, composite, only_vv=polarisation == "vv") as mosaic:
+                for patches, rows in cutter.cut(mosaic, track):
+                    writer.add(orbit_pass_of(track), mosaic.bands, patches, rows)
+                    count += len(rows)
+                remark = "; VH is left aside, Table 1 has VV alone" if mosaic.leaves_vh else ""
+                if polarisation == "vv_vh" and "postVH" not in mosaic.bands:
+                    remark = "; no VH, which Table 1 has: they enter no training with VH"
+            tell(f"{event} {track}: {count} cells{left_out(cutter.few, cutter.none)}{remark}")
+            done += len(paths)
             yield done, total
     writer.finish()
 
@@ -197,6 +205,9 @@ The configuration is JSON; files are relative to it:
      "inventory": "hokkaido.gpkg",
      "mapped_area": "where_it_is_complete.geojson",
      "composites": [{"track": "D046", "files": ["D046-60-12.tif"]}]}}}
+
+All tiles of a composite belong into its `files`: they are read as one raster, so that cells on their seams are whole. Cells of which fewer
+than 75 % of the pixels are there are left out and counted.
 
 \b
 Example:

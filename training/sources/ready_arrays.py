@@ -1,11 +1,13 @@
 """Patches that somebody else has cut: npy, npz or HDF5, laid out as a small configuration says.
 
-The authors' published set is read so; its layout is not ours to promise, so it is described, not guessed. Arrays of npy and HDF5 files are
+The authors' published set is read so; its layout is not ours to promise, so it is described, not guessed. Their tool makes composites in
+EPSG:4326 at 10 m, so that is what pixels are taken for where the configuration does not say. Arrays of npy and HDF5 files are
 read piece by piece; a member of an npz file is read whole, as its format has it.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,18 @@ from numpy.typing import NDArray
 from training.patches.labels import PATCH_PX, Label, label_patches
 from training.patches.store import BANDS, OrbitPass, PatchWriter, UnusableDataset, rows_of
 from training.sources.array_files import Arrays, opened
+from training.sources.cells import LEAST_VALID, Cells, left_out
 from training.sources.configuration import EVENT_NAME, WINDOWS, beside, read_configuration
 from training.sources.configured_set import configuration_option, make_set, out_option
+from training.sources.decibels import Decibels
+from training.sources.event_list import polarisation_of
 
 PIECE = 512
-LEAST_DB, MOST_DB = -60.0, 30.0
+NUMBERED = (
+    "cells are numbers: each patch was given its part alone, so neighbours on the ground may lie on both sides of a split, and "
+    "`--split block` is refused; `cells` in the configuration would say where patches lie"
+)
+ONE_PLACE = "take one of the two out, or give files of several tracks their `track`"
 
 _KEY = {"type": "string", "minLength": 1}
 SCHEMA: dict[str, Any] = {
@@ -31,6 +40,7 @@ SCHEMA: dict[str, Any] = {
         **WINDOWS,
         "bands": {"type": "array", "minItems": 2, "uniqueItems": True, "items": {"enum": [*BANDS, "ignored"]}},
         "channels": {"enum": ["last", "first"]},
+        "pixel_geometry": {"enum": ["epsg4326_10m", "utm_10m"]},
         "arrays": {
             "type": "array",
             "minItems": 1,
@@ -48,6 +58,7 @@ SCHEMA: dict[str, Any] = {
                     "events": _KEY,
                     "cells": _KEY,
                     "pass": {"enum": ["ASCENDING", "DESCENDING"]},
+                    "track": {"type": "string", "pattern": "^[AD][0-9]{3}$"},
                 },
             },
         },
@@ -55,36 +66,81 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-def build(configuration: Path, folder: Path) -> Iterator[tuple[int, int]]:
+@dataclass(slots=True)
+class SoFar:
+    """What is known of the files before.
+
+    Attributes:
+        numbered: how many patches of (event, pass, track) came; they are the cells of patches that have none of their own.
+        cells: of the set.
+        kept, few: patches of this file, and those left out because fewer than LEAST_VALID of their pixels are there.
+    """
+
+    numbered: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    cells: Cells = field(default_factory=Cells)
+    kept: int = 0
+    few: int = 0
+
+
+def build(configuration: Path, folder: Path, tell: Callable[[str], None] = click.echo) -> Iterator[tuple[int, int]]:
     """Write everything that a configuration names into one patch set; yield (files done, files) as it goes on.
+
+    Args:
+        configuration: see `SCHEMA`.
+        folder: of the set.
+        tell: is given a line for each file, with the number of patches that have too few pixels, and one where cells are numbers.
 
     Raises:
         UnusableDataset: see `SCHEMA`; also arrays whose shapes or values cannot be meant so.
     """
     wanted = read_configuration(configuration, SCHEMA)
-    source = {"kind": "arrays", "bands": wanted["bands"], "arrays": wanted["arrays"]}
+    is_numbered = any("cells" not in entry for entry in wanted["arrays"])
+    source = {
+        "kind": "arrays",
+        "pixel_geometry": wanted.get("pixel_geometry", "epsg4326_10m"),
+        **({"cells": "numbered"} if is_numbered else {}),
+        "bands": wanted["bands"],
+        "arrays": wanted["arrays"],
+    }
     if missing := [name for name in ("postVV", "diffVV") if name not in wanted["bands"]]:
         raise UnusableDataset(f"{configuration}, $.bands: {', '.join(missing)} is missing; every model needs it")
     writer = PatchWriter(folder, pre_days=wanted["pre_days"], post_days=wanted["post_days"], source=source)
-    numbered: dict[tuple[str, str], int] = {}
+    so_far = SoFar()
     for number, entry in enumerate(wanted["arrays"]):
-        for names in (("label", "labels", "landslide"), ("event", "events")):
-            if sum(name in entry for name in names) != 1:
-                raise UnusableDataset(
-                    f"{configuration}, $.arrays[{number}]: exactly one of {', '.join(names)} is needed"
-                )
+        refuse_entry(configuration, number, wanted["arrays"])
         path = beside(configuration, entry["file"])
         yield number, len(wanted["arrays"])
         orbit_pass: OrbitPass = entry["pass"]
+        so_far.kept = so_far.few = 0
         with opened(path) as arrays:
-            for bands, patches, rows in pieces(path, arrays, entry, wanted, numbered):
+            for bands, patches, rows in pieces(path, arrays, entry, wanted, so_far):
                 writer.add(orbit_pass, bands, patches, rows)
+        tell(f"{path.name}: {so_far.kept} patches{left_out(so_far.few)}")
     yield len(wanted["arrays"]), len(wanted["arrays"])
     writer.finish()
+    if is_numbered:
+        tell(NUMBERED)
+
+
+def refuse_entry(configuration: Path, number: int, entries: list[dict[str, Any]]) -> None:
+    """Refuse an entry that contradicts itself or repeats one before.
+
+    Raises:
+        UnusableDataset: it does.
+    """
+    entry, place = entries[number], f"{configuration}, $.arrays[{number}]"
+    for names in (("label", "labels", "landslide"), ("event", "events")):
+        if sum(name in entry for name in names) != 1:
+            raise UnusableDataset(f"{place}: exactly one of {', '.join(names)} is needed")
+    if "track" in entry and entry["track"][0] != entry["pass"][0]:
+        raise UnusableDataset(f"{place}: track {entry['track']} is not {entry['pass']}")
+    array = entry["file"], entry.get("patches")
+    if any((other["file"], other.get("patches")) == array for other in entries[:number]):
+        raise UnusableDataset(f"{place}: the patches of {entry['file']} are listed twice")
 
 
 def pieces(
-    path: Path, arrays: Arrays, entry: dict[str, Any], wanted: dict[str, Any], numbered: dict[tuple[str, str], int]
+    path: Path, arrays: Arrays, entry: dict[str, Any], wanted: dict[str, Any], so_far: SoFar
 ) -> Iterator[tuple[tuple[str, ...], NDArray[np.float32], NDArray[np.void]]]:
     """Yield bands, patches and index rows of one file, some hundred at a time.
 
@@ -93,7 +149,7 @@ def pieces(
         arrays: of the file.
         entry: what the configuration says of it.
         wanted: the configuration.
-        numbered: how many patches of (event, pass) came before; they are the cells of patches that have none of their own.
+        so_far: what is known of the files before; changed.
     """
     stored = arrays[entry.get("patches")]
     if stored.dtype.kind not in "iuf":
@@ -116,27 +172,42 @@ def pieces(
         )
     order = [wanted["bands"].index(name) for name in BANDS if name in wanted["bands"]]
     bands = tuple(name for name in BANDS if name in wanted["bands"])
+    decibels = Decibels(str(path), bands)
+    track = entry.get("track", "")
     for first in range(0, len(stored), PIECE):
         piece = slice(first, first + PIECE)
         patches = np.asarray(stored[piece], np.float32)
         patches = (np.moveaxis(patches, 1, -1) if is_first else patches)[..., order]
-        check_decibels(path, patches, first)
+        decibels.add(patches)
         part = {name: np.asarray(column[piece]) for name, column in columns.items()}
         names = event_names(path, part["events"]) if "events" in part else np.full(len(patches), entry["event"])
-        for event in np.unique(names):
+        valid = 1 - np.isnan(patches).any(axis=-1).mean(axis=(1, 2))
+        for event in map(str, np.unique(names)):
             here = np.nonzero(names == event)[0]
-            count = numbered.get((event, entry["pass"]), 0)
-            numbered[event, entry["pass"]] = count + len(here)
+            count = so_far.numbered.get((event, entry["pass"], track), 0)
+            so_far.numbered[event, entry["pass"], track] = count + len(here)
             cells = np.stack([count + np.arange(len(here)), np.zeros(len(here), int)], axis=1)
             if "cells" in part:
                 cells = part["cells"][here]
-            shares = {"valid": 1 - np.isnan(patches[here]).any(axis=-1).mean(axis=(1, 2))}
+            shares = {"valid": valid[here]}
             if "landslide" in part:
                 shares["original"] = shares["landslide"] = shares_of(path, part["landslide"][here])
                 kind = label_patches(shares["original"], shares["landslide"])
             else:
                 kind = labels_of(path, part["labels"][here] if "labels" in part else np.full(len(here), entry["label"]))
-            yield bands, patches[here], rows_of(str(event), 0, cells, label=kind, **shares)
+            # left out after numbering: the same patch has the same number where another window has more pixels of it
+            keep = valid[here] >= LEAST_VALID
+            rows = rows_of(event, 0, cells, track=track, label=kind, **shares)[keep]
+            so_far.cells.add(entry["pass"], rows)
+            so_far.kept, so_far.few = so_far.kept + len(rows), so_far.few + int((~keep).sum())
+            # R10: an event that has VV alone in Table 1 enters no training with VH
+            channels = [n for n, band in enumerate(bands) if polarisation_of(event) != "vv" or band.endswith("VV")]
+            if len(rows):
+                yield tuple(bands[n] for n in channels), patches[here[keep]][..., channels], rows
+    so_far.cells.refuse_repeated(str(path), ONE_PLACE)
+    decibels.refuse_no_values()
+    decibels.refuse_other_units("post")
+    decibels.refuse_other_units("diff")
 
 
 def event_names(path: Path, stored: NDArray[Any]) -> NDArray[np.str_]:
@@ -180,24 +251,12 @@ def labels_of(path: Path, stored: NDArray[Any]) -> NDArray[np.int8]:
     return np.where(flat[:, 0] == 1, Label.LANDSLIDE, Label.BACKGROUND).astype(np.int8)
 
 
-def check_decibels(path: Path, patches: NDArray[np.float32], first: int) -> None:
-    """Refuse patches that are not in dB: scaled to 0..1, or as linear power.
-
-    Raises:
-        UnusableDataset: values no backscatter has; or a post band without a negative median.
-    """
-    low, high = np.nanmin(patches), np.nanmax(patches)
-    if low < LEAST_DB or high > MOST_DB or np.nanmedian(patches[..., 0]) >= 0:
-        raise UnusableDataset(
-            f"{path}, patches from {first} on: {low:.3g} to {high:.3g}, median of postVV {np.nanmedian(patches[..., 0]):.3g}: "
-            "not sigma0 in dB, which is about -25 to 0. Check `bands` and `channels`, or undo the scaling first"
-        )
-
-
 HELP = """Bring ready patches (npy, npz, HDF5) into a patch set.
 
 The configuration is JSON; files are relative to it. `label`, `labels` or `landslide` (share of the patch) says what a patch is; `event` or
 `events` where it is from; `cells` is [n, 2], and without it the number of a patch among its event's decides which part it belongs to.
+`pixel_geometry` is epsg4326_10m, as the published tool has it, unless it says utm_10m. `track` is needed where several of one pass hold the
+same cells.
 
 \b
   {"pre_days": 60, "post_days": 12, "bands": ["postVV", "postVH", "diffVV", "diffVH"],

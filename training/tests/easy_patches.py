@@ -9,9 +9,17 @@ EVENTS = ("hokkaido", "papua", "haiti")
 
 
 def write_easy_set(
-    folder, *, events=EVENTS, cells=(12, 12), pre_days=60, post_days=12, seed=0, orbit_passes=("ASCENDING",)
+    folder,
+    *,
+    events=EVENTS,
+    cells=(12, 12),
+    pre_days=60,
+    post_days=12,
+    seed=0,
+    orbit_passes=("ASCENDING",),
+    without=frozenset(),
 ):
-    """Write a set with every fourth cell a landslide; return its identity."""
+    """Write a set with every fourth cell a landslide, without some cells (event, row, column); return its identity."""
     writer = PatchWriter(folder, pre_days=pre_days, post_days=post_days, source={"kind": "easy", "seed": seed})
     for number, event in enumerate(events):
         for orbit_pass in orbit_passes:
@@ -24,5 +32,6 @@ def write_easy_set(
             share = np.where(is_slide, 0.14, 0).astype(np.float32)
             label = label_patches(share, share)
             rows = rows_of(event, 0, place, original=share, landslide=share, label=label)
-            writer.add(orbit_pass, BANDS, patches, rows)
+            keep = [(event, *cell) not in without for cell in place.tolist()]
+            writer.add(orbit_pass, BANDS, patches[keep], rows[keep])
     return writer.finish()

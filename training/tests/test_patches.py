@@ -7,8 +7,9 @@ import pytest
 
 from training.dataset import Dataset, dataset_for
 from training.patches.labels import PATCH_PX, Label, cut, fractions, label_patches
-from training.patches.split import VALIDATION_SHARE, LeakedEvent, part_of, refuse_leak
+from training.patches.split import VALIDATION_SHARE, LeakedEvent, is_unseen, part_of, refuse_leak
 from training.patches.store import BANDS, PatchWriter, UnusableDataset, rows_of
+from training.sources.event_list import paper_events
 from training.tests.easy_patches import write_easy_set
 
 PIXEL = 1 / PATCH_PX**2
@@ -63,12 +64,17 @@ def test_blocks_stay_together():
     assert corners.count("test") / len(corners) == pytest.approx(0.33, abs=0.04)
 
 
-@pytest.mark.parametrize("event", ["sumatra", "haiti", "Haiti-2021", "sumatra_pasaman"])
+@pytest.mark.parametrize("event", ["sumatra", "haiti", "Haiti-2021", "sumatra_pasaman", "Pasaman", "us6000f65h"])
 @pytest.mark.parametrize("split", ["cell", "block"])
 def test_unseen_events_are_never_learnt_from(event, split):
     assert {part_of(event, seed, row, 0, split=split) for seed in range(5) for row in range(40)} == {"unseen"}
     with pytest.raises(LeakedEvent, match=event):
         refuse_leak("train", np.array(["papua", event]))
+
+
+def test_comcat_ids_of_unseen_events_are_those_of_the_list():
+    for event in paper_events():
+        assert is_unseen(event.event_id) == is_unseen(event.name) == (event.name in ("sumatra", "haiti"))
 
 
 def test_unseen_events_in_a_set_reach_no_part_that_is_learnt_from(tmp_path):
@@ -152,6 +158,29 @@ def test_background_cells_are_the_same_for_both_passes_and_all_windows(tmp_path)
             chosen.append({(str(r["event"]), int(r["row"]), int(r["column"])) for r in rows})
     assert chosen[0] == chosen[1] == chosen[2] == chosen[3]
     assert len(chosen[0]) > 50
+
+
+def chosen_cells(folder, part):
+    rows = Dataset(folder).select(part, "ASCENDING", ratio=2).rows
+    return {(str(r["event"]), int(r["row"]), int(r["column"])): int(r["label"]) for r in rows}
+
+
+@pytest.mark.parametrize("kind", [Label.BACKGROUND, Label.LANDSLIDE])
+def test_a_cell_that_one_window_lacks_changes_no_other_cell(tmp_path, kind):
+    """The next in the queue of the background takes its place, or two of it fall away with a landslide; all others stay as they are."""
+    write_easy_set(tmp_path / "60-12")
+    whole = {part: chosen_cells(tmp_path / "60-12", part) for part in ("train", "validation", "test")}
+    lost = next(cell for cell, label in whole["train"].items() if label == kind)
+    write_easy_set(tmp_path / "12-12", pre_days=12, without={lost})
+    here = {part: chosen_cells(tmp_path / "12-12", part) for part in ("train", "validation", "test")}
+    assert (here["validation"], here["test"]) == (whole["validation"], whole["test"])
+    gone, come = set(whole["train"]) - set(here["train"]), set(here["train"]) - set(whole["train"])
+    assert lost in gone
+    if kind == Label.BACKGROUND:
+        assert (len(gone), len(come)) == (1, 1)
+    else:
+        assert (len(gone), len(come)) == (3, 0)  # the ratio of 2 to 1
+    assert {cell[0] for cell in gone | come} == {lost[0]}
 
 
 def test_bands_are_taken_by_name_and_missing_pixels_filled(tmp_path):

@@ -123,6 +123,141 @@ def test_tiles_of_one_composite_are_read_one_after_another(folder):
     assert {row for row, _ in rows} == set(range(-7400, -7394))
 
 
+def tiles_of(folder, bands, cuts, *, names=("nw", "ne", "sw", "se"), overlap=0):
+    """Write the four tiles of bands that meet at a pixel (row, column); return their names."""
+    row, column = cuts
+    rows, columns = (slice(0, row + overlap), slice(row, None)), (slice(0, column + overlap), slice(column, None))
+    for name, (r, c) in zip(names, [(r, c) for r in rows for c in columns], strict=True):
+        write_raster(folder / f"{name}.tif", bands[:, r, c], west=WEST + 10 * c.start, north=NORTH - 10 * r.start)
+    return [f"{name}.tif" for name in names]
+
+
+def contents(folder):
+    rows = Dataset(folder).rows("ASCENDING")
+    return rows, np.load(folder / "ascending-00000.npy")
+
+
+@pytest.mark.parametrize("overlap", [0, 16])
+def test_cells_on_the_seams_of_tiles_are_those_of_one_file(folder, overlap):
+    """Earth Engine's tiles begin where the export does, half a cell beside the grid: every seam runs through cells."""
+    with rasterio.open(folder / "a.tif") as file:
+        files = tiles_of(folder, file.read(), (128, 128), overlap=overlap)
+    composites = [{"track": "A069", "files": files}]
+    list(build(configuration(folder, composites=composites), folder / "set"))
+    list(build(configuration(folder), folder / "whole"))
+    for ours, whole in zip(contents(folder / "set"), contents(folder / "whole"), strict=True):
+        np.testing.assert_array_equal(ours, whole)
+    assert len(contents(folder / "set")[0]) == 16
+
+
+def test_a_tile_fills_in_what_the_one_before_it_lacks(folder):
+    bands = ground()
+    holed = bands.copy()
+    holed[:, :, 100:] = -9999
+    write_raster(folder / "holed.tif", holed)
+    write_raster(folder / "east.tif", bands[:, :, 90:], west=WEST + 900)
+    composites = [{"track": "A069", "files": ["holed.tif", "east.tif"]}]
+    list(build(configuration(folder, composites=composites), folder / "set"))
+    rows, patches = contents(folder / "set")
+    assert len(rows) == 16
+    assert np.isfinite(patches).all()
+
+
+def test_what_is_left_out_for_want_of_pixels_is_told(folder):
+    bands = ground()
+    bands[0, 32 + 64 : 32 + 64 + 20, 96:160] = np.nan  # a third of cell (1, 1)
+    bands[0, 32 + 128 : 32 + 192, 96:224] = -9999  # all of cells (2, 1) and (2, 2)
+    write_raster(folder / "a.tif", bands)
+    told = []
+    list(build(configuration(folder), folder / "set", told.append))
+    assert told == ["hokkaido A069: 13 cells; 1 left out, of whose pixels fewer than 75% are there; 2 without any"]
+
+
+@pytest.mark.parametrize("polarisation", ["vv", "vv_vh"])
+def test_an_event_has_vh_where_table_1_has_it_whatever_its_composite_holds(folder, polarisation):
+    names = {event.name: event.event_id for event in paper_events() if event.polarisation == polarisation}
+    for event in (min(names), names[max(names)]):  # by name, and by ComCat id
+        path = configuration(folder)
+        path.write_text(path.read_text().replace('"hokkaido"', f'"{event}"'))
+        told = []
+        list(build(path, folder / event, told.append))
+        (shard,) = Dataset(folder / event).shards("ASCENDING", ("postVV",))
+        assert shard["bands"] == list(BANDS if polarisation == "vv_vh" else ("postVV", "diffVV"))
+        assert ("VH is left aside" in told[0]) == (polarisation == "vv")
+
+
+def test_a_composite_without_vh_of_an_event_that_has_it_is_told(folder):
+    write_raster(folder / "a.tif", ground()[[0, 2, 4]], names=("postVV", "diffVV", "geometry"))
+    told = []
+    list(build(configuration(folder), folder / "set", told.append))
+    assert "no VH, which Table 1 has" in told[0]
+
+
+@pytest.mark.parametrize(("crs", "expected"), [(CRS, "utm_10m"), ("EPSG:4326", "epsg4326_10m")])
+def test_a_set_says_what_pixels_it_has(folder, crs, expected):
+    if crs != CRS:
+        write_raster(folder / "a.tif", ground(), crs=crs, west=142.0, north=42.5, pixel=1e-4)
+        write_inventory(folder / "slides.gpkg", [box(142.01, 42.48, 142.012, 42.49)], crs=crs)
+    list(build(configuration(folder), folder / "set"))
+    assert Dataset(folder / "set").source["pixel_geometry"] == expected
+
+
+def test_pixels_in_metres_and_in_degrees_make_no_set_together(folder):
+    write_raster(folder / "degrees.tif", ground(1, 1), crs="EPSG:4326", west=142.0, north=42.5, pixel=1e-4)
+    path = configuration(folder)
+    document = json.loads(path.read_text())
+    document["events"]["papua"] = {
+        "inventory": "slides.gpkg",
+        "composites": [{"track": "A001", "files": ["degrees.tif"]}],
+    }
+    path.write_text(json.dumps(document))
+    with pytest.raises(UnusableDataset, match=r"utm_10m \(hokkaido\) and epsg4326_10m \(papua\)"):
+        list(build(path, folder / "set"))
+
+
+def unmeant(bands):
+    """The bands of a composite as they come when somebody forgot something, by what it was."""
+    power, swapped, undeclared, empty = (bands.copy() for _ in range(4))
+    power[:2] = 10 ** (bands[:2] / 10)
+    swapped[[0, 2]] = bands[[2, 0]]
+    undeclared[:4, :, :40] = -32768
+    empty[1] = np.nan
+    return {"power": power, "swapped": swapped, "undeclared": undeclared, "empty": empty}
+
+
+@pytest.mark.parametrize(
+    ("fault", "match"),
+    [
+        ("power", "a.tif: the median of postVV is 0.1: not sigma0 in dB"),
+        ("swapped", "a.tif: the median of postVV is -?0: not sigma0 in dB"),
+        ("undeclared", "a.tif: -32768 in postVV is no sigma0 in dB.*nodata"),
+        ("empty", "a.tif: not one pixel of postVV has a value"),
+    ],
+)
+def test_composites_that_are_not_in_decibels_are_refused_by_band(folder, fault, match):
+    write_raster(folder / "a.tif", unmeant(ground())[fault])
+    with pytest.raises(UnusableDataset, match=match):
+        list(build(configuration(folder), folder / "set"))
+    assert not (folder / "set" / "set.json").exists()
+
+
+def test_one_tile_in_other_units_is_found_among_the_others(folder):
+    files = tiles_of(folder, ground(), (128, 128))
+    power = 10 ** (ground()[:, 128:, 128:] / 10)
+    write_raster(folder / "se.tif", power, west=WEST + 1280, north=NORTH - 1280)
+    composites = [{"track": "A069", "files": files}]
+    with pytest.raises(UnusableDataset, match=r"se\.tif: the median of postVV"):
+        list(build(configuration(folder, composites=composites), folder / "set"))
+
+
+def test_a_tile_on_a_sea_that_the_wind_stirred_is_no_fault(folder):
+    bands = ground()
+    bands[2:4, 128:, 128:] += 9
+    composites = [{"track": "A069", "files": tiles_of(folder, bands, (128, 128))}]
+    list(build(configuration(folder, composites=composites), folder / "set"))
+    assert len(rows_by_cell(folder / "set")) == 16
+
+
 def test_missing_pixels_are_nan_and_cells_with_many_are_left_out(folder):
     bands = ground()
     bands[0, 32 + 64 : 32 + 64 + 8, 32:96] = -9999  # an eighth of cell (1, 0)
@@ -193,17 +328,38 @@ def test_without_geometry_every_pixel_is_seen_but_only_when_said(folder):
         ({"mapped_area": "zone53.gpkg"}, "nothing of it lies on the composites"),
         ({"composites": [{"track": "A069", "files": ["a.tif", "coarse.tif"]}]}, "pixels of 30 m"),
         ({"composites": [{"track": "A069", "files": ["degrees.tif"]}]}, "pixels of 111 m"),
+        (
+            {"composites": [{"track": "A069", "files": ["a.tif", "nine.tif"]}]},
+            "nine.tif has pixels of 9, .*a.tif of 10",
+        ),
+        (
+            {"composites": [{"track": "A069", "files": ["d4.tif"]}, {"track": "D012", "files": ["d5.tif"]}]},
+            "pixels of 9e-05, .* of 0.0001",
+        ),
+        ({"composites": [{"track": "A069", "files": ["a.tif", "shifted.tif"]}]}, "shifted.tif.*between those of"),
+        ({"composites": [{"track": "A069", "files": ["a.tif", "vv.tif"]}]}, "vv.tif has postVV, diffVV, but"),
+        ({"composites": [{"track": "A069", "files": ["a.tif", "a.tif"]}]}, "a.tif is listed twice for hokkaido"),
+        (
+            {"composites": [{"track": "A069", "files": ["a.tif"]}, {"track": "A069", "files": ["south.tif"]}]},
+            r"cell \(-7398, 1000\) of hokkaido, ASCENDING A069, is there twice; all files of one track",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_refused_by_name(folder, change, match):
     write_inventory(folder / "points.gpkg", [Point(WEST, NORTH)])
     (folder / "text.gpkg").write_text("no geopackage")
-    write_raster(folder / "zone55.tif", ground(), crs="EPSG:32655")
+    write_raster(folder / "zone55.tif", ground(1, 1), crs="EPSG:32655")
     write_inventory(folder / "zone53.gpkg", [cell_box(0, 0)], crs="EPSG:32653")
     metres = {"type": "Feature", "properties": {}, "geometry": mapping(cell_box(0, 0))}  # GeoJSON is in degrees
     (folder / "metres.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [metres]}))
-    write_raster(folder / "coarse.tif", ground(), pixel=30.0)
-    write_raster(folder / "degrees.tif", ground(), crs="EPSG:4326", west=142.0, north=42.5, pixel=1e-3)
+    write_raster(folder / "coarse.tif", ground(1, 1), pixel=30.0)
+    write_raster(folder / "degrees.tif", ground(1, 1), crs="EPSG:4326", west=142.0, north=42.5, pixel=1e-3)
+    write_raster(folder / "nine.tif", ground(1, 1), pixel=9.0)
+    write_raster(folder / "d4.tif", ground(1, 1), crs="EPSG:4326", west=142.0, north=42.5, pixel=1e-4)
+    write_raster(folder / "d5.tif", ground(1, 1), crs="EPSG:4326", west=142.0, north=42.5, pixel=9e-5)
+    write_raster(folder / "shifted.tif", ground(1, 1), west=WEST + 3)
+    write_raster(folder / "vv.tif", ground(1, 1)[[0, 2, 4]], names=("postVV", "diffVV", "geometry"))
+    write_raster(folder / "south.tif", ground(1, 1), north=NORTH - 1280)
     haiti = next(event for event in paper_events() if event.name == "haiti")
     write_raster(folder / "haiti.tif", ground(1, 1), crs="EPSG:4326", west=haiti.lon, north=haiti.lat, pixel=1e-4)
     with pytest.raises(UnusableDataset, match=match):

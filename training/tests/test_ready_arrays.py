@@ -114,6 +114,19 @@ def test_single_polarisation(tmp_path):
         ({"x": X, "y": Y}, {}, {"channels": "first"}, r"\[n, 4, 64, 64\]"),
         ({"x": 10 ** (X / 10), "y": Y}, {}, {}, "not sigma0 in dB"),
         ({"x": (X + 30) / 30, "y": Y}, {}, {}, "not sigma0 in dB"),
+        ({"x": X - [-10, -17, 0, 0], "y": Y}, {}, {}, "x.npz: the median of postVV is .*: not sigma0 in dB"),
+        ({"x": X[..., [2, 1, 0, 3]], "y": Y}, {}, {}, "the median of postVV is"),
+        ({"x": X[..., [0, 3, 2, 1]], "y": Y}, {}, {}, "the median of postVH is"),
+        ({"x": np.add(X, [0, 0, 0, 8]), "y": Y}, {}, {}, "the median of diffVH is 8"),
+        ({"x": X * np.nan, "y": Y}, {}, {}, "not one pixel of postVV has a value"),
+        ({"x": np.where(X < -18, -9999, X), "y": Y}, {}, {}, "-9999 in postVH is no sigma0 in dB.*or write NaN"),
+        (
+            {"x": X, "y": Y, "c": np.zeros((N, 2), int)},
+            {"cells": "c"},
+            {},
+            r"cell \(0, 0\) of hokkaido, ASC.* is there twice",
+        ),
+        ({"x": X, "y": Y}, {"track": "D046"}, {}, "track D046 is not ASCENDING"),
         ({"x": X.astype(object), "y": Y}, {}, {}, "'x' cannot be read .*allow_pickle"),
         ({"x": X, "y": Y.astype(object)}, {}, {}, "'y' cannot be read .*allow_pickle"),
         ({"x": X.astype(complex), "y": Y}, {}, {}, "type complex128"),
@@ -154,6 +167,77 @@ def test_what_cannot_be_meant_is_refused_by_name(tmp_path, arrays, change, furth
     with pytest.raises(UnusableDataset, match=match):
         list(build(configuration(tmp_path, entry(**change), **further), tmp_path / "set"))
     assert not (tmp_path / "set" / "set.json").exists()
+
+
+def test_patches_listed_twice_are_refused(tmp_path):
+    np.savez(tmp_path / "x.npz", x=X, y=Y)
+    with pytest.raises(UnusableDataset, match=r"the patches of x\.npz are listed twice"):
+        list(build(configuration(tmp_path, entry(), entry(event="papua")), tmp_path / "set"))
+
+
+def test_tracks_of_one_pass_may_hold_the_same_cells(tmp_path):
+    cells = np.stack([np.arange(N), np.zeros(N, int)], axis=1)
+    np.savez(tmp_path / "x.npz", x=X, z=X, y=Y, c=cells)
+    tracks = [entry(cells="c", track="A069"), entry(patches="z", cells="c", track="A142")]
+    list(build(configuration(tmp_path, *tracks), tmp_path / "set"))
+    rows = stored(tmp_path)[1]
+    assert len(rows) == 2 * N
+    assert set(rows["track"].tolist()) == {"A069", "A142"}
+
+
+def test_patches_with_many_missing_pixels_are_left_out_told_and_keep_their_number(tmp_path):
+    holed = X.copy()
+    holed[3, :17, :, 2] = np.nan  # 17 of 64 rows
+    holed[4, :16] = np.nan  # 16 of them: just enough
+    np.savez(tmp_path / "x.npz", x=holed, y=Y)
+    told = []
+    list(build(configuration(tmp_path, entry()), tmp_path / "set", told.append))
+    rows = stored(tmp_path)[1]
+    assert told[0] == "x.npz: 29 patches; 1 left out, of whose pixels fewer than 75% are there"
+    assert rows["row"].tolist() == [n for n in range(N) if n != 3]
+    assert rows["valid"].min() == 0.75
+
+
+def test_numbered_cells_are_said_to_be_so_and_are_split_in_no_blocks(tmp_path):
+    np.savez(tmp_path / "x.npz", x=X, y=Y, c=np.stack([np.arange(N), np.arange(N)], axis=1))
+    told = []
+    list(build(configuration(tmp_path, entry()), tmp_path / "set", told.append))
+    dataset = Dataset(tmp_path / "set")
+    assert dataset.source["cells"] == "numbered"
+    assert "neighbours on the ground may lie on both sides" in told[-1]
+    assert len(dataset.select("train", "ASCENDING"))
+    with pytest.raises(UnusableDataset, match="its cells are numbers"):
+        dataset.select("train", "ASCENDING", split="block")
+    told.clear()
+    list(build(configuration(tmp_path, entry(cells="c")), tmp_path / "placed", told.append))
+    assert "cells" not in Dataset(tmp_path / "placed").source
+    assert len(told) == 1
+    Dataset(tmp_path / "placed").select("train", "ASCENDING", split="block")
+
+
+@pytest.mark.parametrize(("further", "expected"), [({}, "epsg4326_10m"), ({"pixel_geometry": "utm_10m"}, "utm_10m")])
+def test_a_set_says_what_pixels_it_has(tmp_path, further, expected):
+    np.savez(tmp_path / "x.npz", x=X, y=Y)
+    list(build(configuration(tmp_path, entry(), **further), tmp_path / "set"))
+    assert Dataset(tmp_path / "set").source["pixel_geometry"] == expected
+
+
+def test_an_event_that_has_vv_alone_in_table_1_enters_no_training_with_vh(tmp_path):
+    np.savez(tmp_path / "x.npz", x=X, y=Y, e=["gorkha", "papua", "us1000778i"] * (N // 3))
+    list(build(configuration(tmp_path, entry(event=None, events="e")), tmp_path / "set"))
+    dataset = Dataset(tmp_path / "set")
+    assert set(dataset.rows("ASCENDING", BANDS)["event"].tolist()) == {"papua"}
+    assert set(dataset.rows("ASCENDING", BANDS[::2])["event"].tolist()) == {"gorkha", "papua", "us1000778i"}
+
+
+def test_unseen_events_by_any_name_are_in_no_part_that_is_learnt_from(tmp_path):
+    unseen = ["us6000f65h", "us6000gzyg", "Pasaman", "haiti2021", "US6000F65H"]
+    np.savez(tmp_path / "x.npz", x=X, e=["papua", *unseen] * (N // 6))
+    list(build(configuration(tmp_path, entry(labels=None, label=1, event=None, events="e")), tmp_path / "set"))
+    dataset = Dataset(tmp_path / "set")
+    for part in ("train", "validation", "test"):
+        assert set(dataset.select(part, "ASCENDING").event) <= {"papua"}
+    assert set(dataset.select("unseen", "ASCENDING").event) == {name.lower() for name in unseen}
 
 
 def test_every_fault_of_a_configuration_is_named_at_once(tmp_path):

@@ -1,6 +1,7 @@
 """The sampler against the local Earth Engine and Cloud Storage, as processes on loopback: list, plan, export, fetch, cut."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import geopandas
@@ -9,11 +10,15 @@ import pytest
 from click.testing import CliRunner
 from shapely.geometry import box
 
+from quakeslide.domain.composite import bands_of
+from quakeslide.domain.sentinel1 import Polarisation, Stage
 from tests.contract.earth_engine_service import PROJECT, EarthEngineService, write_image
 from tests.contract.storage_service import StorageService, client_of
+from tests.fakes_exporter import ScriptedArchive, seen
 from training.__main__ import main
 from training.dataset import Dataset
 from training.patches.labels import Label
+from training.sources.earth_engine import Sampler, area_of, plans, write_cut_configurations
 from training.sources.event_list import paper_events
 
 T0 = datetime(2018, 9, 5, 18, 7, 59, tzinfo=UTC)
@@ -170,3 +175,58 @@ def test_events_and_lists_that_cannot_be_meant_are_refused(sample, tmp_path):
     refused = sample()
     assert refused.exit_code == 1
     assert "'Hokkaido' does not match" in refused.output
+
+
+def planned(name, polarisation="vv_vh", *, post=("VV", "VH")):
+    """What can be had of an event of the paper that three passes before and one after saw."""
+    event = replace(next(e for e in paper_events() if e.name == name), polarisation=polarisation)
+    everywhere = area_of(event, None).buffer(1)
+    archive = ScriptedArchive(now=datetime.now(UTC))
+    for day in (-40, -28, -16):
+        archive.add(seen(event.pre_end + timedelta(days=day), footprint=everywhere))
+    archive.add(seen(event.post_start + timedelta(days=3), footprint=everywhere, polarisations=post))
+    (plan,) = plans(event, area_of(event, None), [Stage.parse("60-12")], archive, archive.now)
+    return plan
+
+
+@pytest.mark.parametrize("polarisation", ["vv", "vv_vh"])
+def test_an_event_is_exported_with_the_polarisations_of_the_list(polarisation):
+    plan = planned("gorkha", polarisation)
+    assert plan.composite.polarisation == polarisation
+    assert ("postVH" in plan.composite.bands) == (polarisation == "vv_vh")
+    assert plan.composite.bands == bands_of(Polarisation(polarisation))
+    assert ("VH is there and left aside" in plan.reason) == (polarisation == "vv")
+
+
+def test_stacks_without_vh_of_an_event_with_it_are_left_out_and_told():
+    plan = planned("hokkaido", post=("VV",))
+    assert plan.composite is None
+    assert "1 of 4 scenes have no VH" in plan.reason
+    assert planned("gorkha", "vv", post=("VV",)).composite is not None
+
+
+def test_another_event_joins_the_configuration_that_is_there(tmp_path):
+    sampler = Sampler(tmp_path, None, None)
+
+    def cut_configuration(*names):
+        composites = [planned(name).composite for name in names]
+        for file in (file for composite in composites for file in sampler.files(composite)):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+        inventories = {name: tmp_path / f"{name}.gpkg" for name in names}
+        (path,) = write_cut_configurations(tmp_path, sampler, composites, inventories)
+        return path, json.loads(path.read_text())["events"]
+
+    path, first = cut_configuration("hokkaido")
+    by_hand = {
+        "hokkaido": {
+            **first["hokkaido"],
+            "mapped_area": "mapped.gpkg",
+            "composites": [{"track": "D046", "files": ["x.tif"]}],
+        }
+    }
+    path.write_text(json.dumps({"pre_days": 60, "post_days": 12, "events": by_hand}))
+    assert list(cut_configuration("papua")[1]) == ["hokkaido", "papua"]
+    both = cut_configuration("hokkaido")[1]
+    assert list(both) == ["hokkaido", "papua"]
+    assert both["hokkaido"] == {**first["hokkaido"], "mapped_area": "mapped.gpkg"}
