@@ -49,7 +49,7 @@ COMMANDS = {
         "Note in a model's card what `make quiet` found on real radar.",
     ),
     "table": (
-        "training.evaluation.tables:table_command",
+        "training.evaluation.table_command:table_command",
         "Print a table of the paper, or draw Figure 2, with our runs beside it.",
     ),
     "import-weights": (

@@ -15,7 +15,7 @@ from scipy import ndimage
 from training.dataset import BANDS, Sample
 
 SMOOTHING_PX = (1.0, 2.0, 3.0)
-CHANGES_DB = tuple(np.arange(0.6, 3.2, 0.2).round(1))
+CHANGES_DB = tuple(np.arange(0.6, 6.2, 0.2).round(1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

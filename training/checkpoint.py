@@ -7,6 +7,7 @@ that was not; on one thread to the bit, on several as far as TensorFlow's kernel
 
 import json
 import os
+import time
 import zlib
 from pathlib import Path
 from typing import Any
@@ -27,14 +28,16 @@ class Keeper(keras.callbacks.Callback):
         path: of the checkpoint.
         batches: shuffled for each epoch.
         patience: epochs without a better `val_loss` that end the training.
+        began: when this process began to train, by `time.monotonic`.
 
     Attributes:
         history: one value an epoch for each measure.
     """
 
-    def __init__(self, path: Path, batches: Batches, patience: int) -> None:
+    def __init__(self, path: Path, batches: Batches, patience: int, *, began: float) -> None:
         super().__init__()
-        self._path, self._batches, self._patience = path, batches, patience
+        self._path, self._batches, self._patience, self._began = path, batches, patience, began
+        self._seconds_before = 0.0
         self._best_loss, self._waited = float("inf"), 0
         self._best: list[np.ndarray] = []
         self.history: dict[str, list[float]] = {}
@@ -43,6 +46,16 @@ class Keeper(keras.callbacks.Callback):
     def epochs(self) -> int:
         """How many epochs have been trained."""
         return len(self.history.get("loss", []))
+
+    @property
+    def best_epoch(self) -> int | None:
+        """From 1, that of the kept weights; None where no epoch had a finite loss."""
+        return self.epochs - self._waited if self._best else None
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been trained: by this process, and by those before it up to their last checkpoint."""
+        return self._seconds_before + time.monotonic() - self._began
 
     @property
     def is_over(self) -> bool:
@@ -85,6 +98,7 @@ class Keeper(keras.callbacks.Callback):
         except (ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
             raise ValueError(f"{self._path} is damaged ({error}): remove it, and this training begins anew") from error
         self.history, self._waited, self._best_loss = state["history"], state["waited"], state["best_loss"]
+        self._seconds_before = state.get("seconds", 0.0)  # checkpoints of earlier versions do not say it
         return self.epochs
 
     def take_best(self, model: keras.Model) -> None:
@@ -96,7 +110,7 @@ class Keeper(keras.callbacks.Callback):
         arrays = {f"best{n:03d}": weight for n, weight in enumerate(self._best)}
         for prefix, variables in (("model", self.model.variables), ("optimizer", self.model.optimizer.variables)):
             arrays |= {f"{prefix}{n:03d}": variable.numpy() for n, variable in enumerate(variables)}
-        state = {"history": self.history, "waited": self._waited, "best_loss": self._best_loss}
+        state = {"history": self.history, "waited": self._waited, "best_loss": self._best_loss, "seconds": self.seconds}
         draft = self._path.with_name(f"{self._path.name}.draft")
         with draft.open("wb") as file:
             np.savez(file, allow_pickle=False, state=np.array(json.dumps(state)), **arrays)

@@ -1,9 +1,11 @@
 """What a training runs on: TensorFlow set up for this process; versions, machine and revision for the record."""
 
 import ctypes
+import json
 import os
 import platform
 import subprocess
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,19 @@ def environment() -> dict[str, Any]:
         "devices": [f"{d.device_type} {d.name}" for d in tf.config.list_physical_devices()],
         "revision": _revision(),
     }
+
+
+def times(earlier: Path, *, goes_on: bool) -> dict[str, str]:
+    """Return when a training was started and, where it goes on, when it was last resumed.
+
+    Args:
+        earlier: the `environment.json` of the process before, if there was one.
+        goes_on: whether a checkpoint of it is there.
+    """
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    if goes_on and earlier.exists():
+        return {"started": json.loads(earlier.read_text())["started"], "resumed": now}
+    return {"started": now}
 
 
 def _version(package: str) -> str | None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
-from typing import Literal
+from typing import Any, Literal
 
 from training.architectures import Architecture, Variant
 from training.patches.split import Split
@@ -92,6 +92,21 @@ class Experiment:
         """
         values = json.dumps([asdict(self), identity, PROTOCOL], sort_keys=True)
         return f"{self.model_name}-{hashlib.sha256(values.encode()).hexdigest()[:12]}"
+
+
+def experiment_of(card: dict[str, Any]) -> Experiment:
+    """Return the training that a model card tells of; imported weights tell of none: then name, variant and filters are what is known."""
+    if values := card.get("training", {}).get("experiment"):
+        return Experiment(**{**values, "events": tuple(values["events"])})
+    polarisation, orbit_pass, pre_days, post_days = card["name"].rsplit("_", 3)
+    return Experiment(
+        polarisation=polarisation,
+        orbit_pass=orbit_pass.upper(),
+        pre_days=int(pre_days),
+        post_days=int(post_days),
+        variant=card["variant"],
+        filters=card["filters"],
+    )
 
 
 def paper_models() -> tuple[Experiment, ...]:

@@ -4,12 +4,9 @@ A run's folder holds, when it is finished: weights.npz and card.json (a model fo
 config.json, environment.json and, written last, metrics.json. Before that: checkpoint.npz, progress.json.
 """
 
-import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,16 +19,18 @@ from training.batches import Batches, constants_of
 from training.campaign.claim import claim
 from training.checkpoint import CHECKPOINT, Keeper
 from training.dataset import Dataset, Sample
-from training.environment import environment
-from training.evaluate import evaluate
+from training.environment import environment, times
+from training.evaluate import evaluate, scored_on
 from training.evaluation.scores import THRESHOLD
 from training.experiments import PROTOCOL, Experiment
 from training.limits import limits
 from training.patches.split import refuse_leak
 from training.report import Facts
 from training.reporter import Reporter
-from training.run_files import CONFIG, FAILURE, HISTORY, METRICS, PROGRESS
+from training.run_files import CONFIG, FAILURE, HISTORY, METRICS, PROGRESS, write_json
 
+UTM_10M = "utm_10m"
+"""Of simulated scenes, and of sets whose source names nothing else."""
 SIMULATED_NOTICE = "demo model from simulated scenes, not fit for operations"
 RESEARCH_NOTICE = "research model, not validated for operations"
 Outcome = Literal["finished", "kept", "claimed"]
@@ -82,13 +81,14 @@ def train(
     Raises:
         ValueError: see `samples`.
     """
+    began = time.monotonic()
     mean, std = constants_of(samples(experiment, dataset)[0])
     fills = {band: m if band.startswith("post") else 0.0 for band, m in zip(experiment.bands, mean, strict=True)}
     seen, judged = samples(experiment, dataset.filled_with(fills))
     keras.utils.set_random_seed(experiment.seed)
     model = compiled(experiment, mean, std)
     batches = Batches(seen, experiment.batch_size, seed=experiment.seed)
-    keeper = Keeper(folder / CHECKPOINT, batches, experiment.patience)
+    keeper = Keeper(folder / CHECKPOINT, batches, experiment.patience, began=began)
     first = keeper.restore(model)
     if not keeper.is_over:
         model.fit(
@@ -108,7 +108,8 @@ def train(
         "events": sorted(set(seen.event.tolist())),
         "scenes": len(np.unique(seen.scene)),
         "epochs": keeper.epochs,
-        "best_epoch": int(np.argmin(keeper.history["val_loss"])) + 1,
+        "best_epoch": keeper.best_epoch,
+        "seconds": round(keeper.seconds, 1),
         "history": keeper.history,
     }
 
@@ -158,26 +159,20 @@ def run(
             "protocol": PROTOCOL,
             "command": command,
         }
-        _write(folder / CONFIG, {**config, "source": dataset.source})
-        _write(folder / "environment.json", {**environment(), "started": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"})
-        started = time.monotonic()
+        write_json(folder / CONFIG, {**config, "source": dataset.source})
+        ran_on = folder / "environment.json"
+        since = times(ran_on, goes_on=(folder / CHECKPOINT).exists())
+        write_json(ran_on, {**environment(), **since})
         model, learnt = train(experiment, dataset, folder, report=report or silence)
-        seconds = round(time.monotonic() - started)
         filled = dataset.filled_with(learnt["fill_db"])
         judged = evaluate(model, filled, experiment, fit_baseline(samples(experiment, filled)[0]))
-        card = model_card(experiment, dataset, learnt, judged, command=command, seconds=seconds)
+        card = model_card(experiment, dataset, learnt, judged, command=command, seconds=round(learnt["seconds"]))
         export.save_weights(model, folder, card)
-        _write(folder / HISTORY, learnt)
-        _write(folder / METRICS, judged)
+        write_json(folder / HISTORY, learnt)
+        write_json(folder / METRICS, judged)
         for name in (CHECKPOINT, PROGRESS, FAILURE):
             (folder / name).unlink(missing_ok=True)
     return folder, "finished"
-
-
-def _write(path: Path, document: dict[str, Any]) -> None:
-    draft = path.with_name(f"{path.name}.draft")
-    draft.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    os.replace(draft, path)
 
 
 def model_card(
@@ -190,13 +185,14 @@ def model_card(
     seconds: int,
 ) -> dict[str, Any]:
     """Return the card of a model, but for the hash of its weights."""
+    pixel_geometry = dataset.source.get("pixel_geometry", UTM_10M)
     return {
         "name": experiment.model_name,
         "version": 1,
         "bands": list(experiment.bands),
         "units": "dB",
         "window_px": networks.WINDOW_PX,
-        "pixel_geometry": "utm_10m",
+        "pixel_geometry": pixel_geometry,
         "fill_db": learnt["fill_db"],
         "standardisation": learnt["standardisation"],
         "threshold": THRESHOLD,
@@ -208,19 +204,17 @@ def model_card(
         "training": {
             "command": command,
             "run": experiment.run_id(dataset.identity),
-            "seed": experiment.seed,
+            "patch_set": dataset.identity,
+            "experiment": asdict(experiment),
             "scenes": learnt["scenes"],
             "events": learnt["events"],
             "patches": learnt["patches"],
             "epochs": learnt["epochs"],
             "best_epoch": learnt["best_epoch"],
             "seconds": seconds,
-            "imbalance": experiment.imbalance,
-            "split": experiment.split,
-            "learning_rate": experiment.learning_rate,
-            "batch_size": experiment.batch_size,
         },
+        "scored_on": scored_on(dataset),
         "evaluation": judged["evaluation"],
-        "limits": limits(experiment, dataset.source["kind"]),
+        "limits": limits(experiment, dataset.source["kind"], pixel_geometry),
         "data_notice": SIMULATED_NOTICE if dataset.source["kind"] == "simulated" else RESEARCH_NOTICE,
     }

@@ -17,10 +17,13 @@ SIMULATED = (
 REAL = ("its landslides are those of inventories that others mapped from optical images, as complete as those are",)
 
 
-def limits(experiment: Experiment, source_kind: str) -> list[str]:
-    """Return what whoever uses a model has to know; `source_kind` is that of the patch set."""
+PIXELS = {"utm_10m": "10 m pixels of a UTM grid", "epsg4326_10m": "10 m pixels of a grid in degrees"}
+
+
+def limits(experiment: Experiment, source_kind: str, pixel_geometry: str) -> list[str]:
+    """Return what whoever uses a model has to know; `source_kind` and `pixel_geometry` are those of the patch set."""
     made_for = (
-        f"made for {experiment.orbit_pass.lower()} images on 10 m pixels of a UTM grid, "
+        f"made for {experiment.orbit_pass.lower()} images on {PIXELS[pixel_geometry]}, "
         f"{experiment.pre_days} days before and {experiment.post_days} after; others are not judged alike"
     )
     return [made_for, *(SIMULATED if source_kind == "simulated" else REAL), *GENERAL]
@@ -32,7 +35,10 @@ def where_the_baseline_wins(evaluation: dict[str, Any]) -> list[str]:
     for part, scored in evaluation.items():
         if not isinstance(scored, dict) or "baseline" not in scored:
             continue
-        pairs = {part: (scored["f1"], scored["baseline"]["f1"])}
-        pairs |= {f"{part}, {event}": (e["f1"], e["baseline_f1"]) for event, e in scored.get("events", {}).items()}
-        found += [f"{where}: F1 {base:.2f} against {own:.2f}" for where, (own, base) in pairs.items() if base > own]
+        blocks = {part: scored} | {f"{part}, {event}": block for event, block in scored.get("events", {}).items()}
+        found += [
+            f"{where}: F1 of the baseline {block['baseline']['f1']:.3f}, of the network at {evaluation['threshold']:g} {block['f1']:.3f}"
+            for where, block in blocks.items()
+            if block["baseline"]["f1"] > block["f1"]
+        ]
     return found

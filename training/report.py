@@ -63,7 +63,8 @@ class Bar:
         """Move on."""
         self._progress.update(self._task, completed=facts.step, total=facts.steps, facts=str(facts))
         if ended and not self._progress.console.is_terminal:
-            self._progress.console.print(str(facts))
+            left = f"  at most {timedelta(seconds=round(facts.seconds_left))} left" if facts.step < facts.steps else ""
+            self._progress.console.print(f"{facts}{left}", soft_wrap=True)
 
 
 class Steps:

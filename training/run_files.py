@@ -1,5 +1,12 @@
 """The files in a run's folder, by whoever writes and reads them."""
 
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+CARD = "card.json"
+"""Beside the weights; see `training.export`."""
 METRICS = "metrics.json"
 """Written last: its presence says that the run is finished."""
 CONFIG = "config.json"
@@ -8,3 +15,10 @@ PROGRESS = "progress.json"
 """While it runs, for the table of a campaign."""
 FAILURE = "failure.json"
 """Why the last try ended."""
+
+
+def write_json(path: Path, document: dict[str, Any], *, indent: int = 1) -> None:
+    """Replace a file at one stroke: who reads it meanwhile sees the old one or the new one, whole."""
+    draft = path.with_name(f"{path.name}.draft")
+    draft.write_text(json.dumps(document, indent=indent) + "\n", encoding="utf-8")
+    os.replace(draft, path)

@@ -69,6 +69,8 @@ def test_card_is_read():
         ("data_notice", None),
         ("calibration", {"method": "isotonic", "a": 1, "b": 2}),
         ("calibration", {"method": "platt", "a": 1}),
+        ("calibration", {"method": "platt", "a": -0.9, "b": -1.5}),
+        ("calibration", {"method": "platt", "a": 0, "b": -1.5}),
         ("name", ...),
         ("sha256", ...),
         ("threshold", ...),

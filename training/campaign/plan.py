@@ -83,9 +83,11 @@ def f1_of(folder: Path) -> float | None:
 
 
 def progress_of(folder: Path) -> dict[str, Any] | None:
-    """Return what a running training said last, None before it said anything."""
-    path = folder / PROGRESS
-    return json.loads(path.read_text()) if path.exists() else None
+    """Return what a running training said last, None where it says nothing yet or no longer."""
+    try:
+        return json.loads((folder / PROGRESS).read_text())
+    except (FileNotFoundError, ValueError):  # removed when the run ends; half a file where a folder is no local one
+        return None
 
 
 def record_failure(folder: Path, reason: str) -> None:

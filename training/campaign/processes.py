@@ -2,13 +2,15 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from threading import Lock
 from typing import IO
 
 from training.campaign.plan import Task, record_failure
@@ -17,14 +19,15 @@ ROOT = Path(__file__).parents[2]
 RUNS_PER_WORKER = 8
 """Then a fresh process: TensorFlow gives memory of earlier graphs back only at its end."""
 LOG_CHARS = 4000
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 class _Worker:
     """A worker process with its log."""
 
-    def __init__(self, threads: int, gpu: int | None) -> None:
+    def __init__(self, threads: int, gpu: str | None) -> None:
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed with the worker
-        visible = {} if gpu is None else {"CUDA_VISIBLE_DEVICES": str(gpu)}
+        visible = {} if gpu is None else {VISIBLE: gpu}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "training.campaign.worker", str(threads)],
             cwd=ROOT,
@@ -49,6 +52,10 @@ class _Worker:
         self.done += 1
         return str(json.loads(line)["outcome"]) if line else None
 
+    def kill(self) -> None:
+        """End the process in the middle of what it does: its checkpoint stays, its claim is let go."""
+        self._process.kill()
+
     def end(self) -> str:
         """End the process; return how it ended and the last lines it wrote."""
         for stream in (self._process.stdin, self._process.stdout):
@@ -64,42 +71,108 @@ class _Worker:
         return f"the worker ended with {code}\n{log}"
 
 
+class _Crew:
+    """The workers that live, to be ended all at once."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._workers: set[_Worker] = set()
+        self.is_dismissed = False
+
+    def engage(self, threads: int, gpu: str | None) -> _Worker | None:
+        """Start a worker, None where the crew has been dismissed."""
+        with self._lock:
+            if self.is_dismissed:
+                return None
+            worker = _Worker(threads, gpu)
+            self._workers.add(worker)
+            return worker
+
+    def end(self, worker: _Worker) -> str:
+        """End a worker that has nothing to do or is dead; return how it ended and the last lines it wrote."""
+        with self._lock:
+            self._workers.discard(worker)
+        return worker.end()
+
+    def dismiss(self) -> None:
+        """Kill all workers; there will be no others."""
+        with self._lock:
+            self.is_dismissed = True
+            for worker in self._workers:
+                worker.kill()
+
+
+def gpus_to_share(count: int, environ: Mapping[str, str]) -> list[str]:
+    """Return the names of so many GPUs, of those alone that CUDA_VISIBLE_DEVICES leaves to this process.
+
+    Raises:
+        ValueError: it leaves fewer.
+    """
+    if VISIBLE not in environ:
+        return [str(number) for number in range(count)]
+    names = [name.strip() for name in environ[VISIBLE].split(",")]
+    left = [name for name in names if name not in ("", "-1")]
+    if len(left) < count:
+        raise ValueError(f"{count} GPUs are to be shared out, {VISIBLE}={environ[VISIBLE]} leaves {len(left)}")
+    return left[:count]
+
+
 def train_all(tasks: Sequence[Task], *, jobs: int, threads: int, gpus: int = 0) -> Iterator[tuple[Task, str]]:
     """Train tasks and yield each with its outcome as it ends: finished, kept, claimed or failed.
+
+    An interrupt, or whoever takes no more of them, ends the workers at once: what they trained goes on from its checkpoint another time.
 
     Args:
         tasks: in the order in which they are begun.
         jobs: workers.
         threads: of each worker.
-        gpus: worker k sees only GPU k modulo this; 0 hides none.
+        gpus: worker k sees only number k modulo this of the GPUs that are visible here; 0 hides none.
+
+    Raises:
+        ValueError: fewer GPUs than that are visible here.
     """
+    devices = gpus_to_share(gpus, os.environ) if gpus else []
     waiting: SimpleQueue[Task] = SimpleQueue()
     for task in tasks:
         waiting.put(task)
-    ended: SimpleQueue[tuple[Task, str]] = SimpleQueue()
+    ended: SimpleQueue[tuple[Task, str] | BaseException] = SimpleQueue()
+    crew = _Crew()
 
     def work(number: int) -> None:
+        # a terminal sends Ctrl-C to every process of a command; workers inherit this mask, so it is for this process alone to end them
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         worker: _Worker | None = None
         while True:
             try:
                 task = waiting.get_nowait()
             except Empty:
                 break
-            worker = worker or _Worker(threads, number % gpus if gpus else None)
-            outcome = worker.train(task)
+            worker = worker or crew.engage(threads, devices[number % gpus] if gpus else None)
+            outcome = worker.train(task) if worker else None
+            if worker is None or crew.is_dismissed:  # a worker that was killed is no failure of its run
+                break
             if outcome is None:
-                record_failure(task.folder, worker.end())
+                record_failure(task.folder, crew.end(worker))
                 worker = None
             elif worker.done >= RUNS_PER_WORKER:
-                worker.end()
+                crew.end(worker)
                 worker = None
             ended.put((task, outcome or "failed"))
         if worker:
-            worker.end()
+            crew.end(worker)
+
+    def tell(future: Future[None]) -> None:
+        if error := future.exception():
+            ended.put(error)
 
     with ThreadPoolExecutor(jobs) as pool:
-        futures = [pool.submit(work, number) for number in range(jobs)]
-        for _ in tasks:
-            yield ended.get()
-        for future in as_completed(futures):
-            future.result()
+        try:
+            for number in range(jobs):
+                pool.submit(work, number).add_done_callback(tell)
+            for _ in tasks:
+                found = ended.get()
+                if isinstance(found, BaseException):
+                    raise found
+                yield found
+        finally:
+            crew.dismiss()

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import click
 import ray
 import ray.exceptions
 
@@ -46,7 +47,7 @@ def train_all(
             try:
                 outcome = ray.get(reference)
             except ray.exceptions.RayError as error:  # the run's own error, or the end of its worker
-                record_failure(task.folder, str(error))
+                record_failure(task.folder, click.unstyle(str(error)))
                 outcome = "failed"
             yield task, outcome
     finally:

@@ -1,6 +1,6 @@
 """The options by which commands choose trainings, once for all of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import product
 from typing import Any, get_args
@@ -45,7 +45,7 @@ COMPARED = (
         "variants",
         type=click.Choice(get_args(Variant)),
         multiple=True,
-        help="Of the CNN; repeat it for both.",
+        help="Of the CNN, other networks have none; repeat it for both.",
     ),
     click.option(
         "--seed", "seeds", type=click.IntRange(0), multiple=True, help="May be repeated: a training for each."
@@ -71,6 +71,17 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed((*choosing, *CHANGES, *COMPARED)):
         command = option(command)
     return command
+
+
+def choice_in(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of a command's parameters that `chosen` takes."""
+    bare = click.command()(options(lambda: None))
+    return {option.name: parameters[option.name] for option in bare.params if option.name}
+
+
+def _plain(run: Experiment) -> Experiment:
+    """Return a training with a value that its network ignores as it is anyway: two that differ in it alone are one."""
+    return run if run.network == "cnn" else replace(run, variant="published")
 
 
 def chosen(
@@ -107,11 +118,11 @@ def chosen(
     given = {name: value for name, value in changes.items() if value is not None}
     if events:
         given["events"] = tuple(sorted(events))
-    compared = [
+    compared: list[dict[str, Any]] = [
         {key: value for key, value in (("variant", variant), ("seed", seed)) if value is not None}
         for variant, seed in product(variants or (None,), seeds or (None,))
     ]
-    runs = tuple(dict.fromkeys(replace(run, **given, **one) for one in compared for run in runs))
+    runs = tuple(dict.fromkeys(_plain(replace(run, **given, **one)) for one in compared for run in runs))
     try:
         number, _, parts = part.partition("/")
         runs = part_of_runs(matching(runs, models), int(number), int(parts or 1))

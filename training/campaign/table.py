@@ -45,7 +45,9 @@ class CampaignTable:
             left = f"about {timedelta(seconds=round(seconds))} left"
         self._bar.update(self._total, advance=1, left=left)
         if not self._console.is_terminal:
-            self._console.print(f"{task.run_id}: {outcome}; {len(self._open)} to do {left}", highlight=False)
+            self._console.print(
+                f"{task.run_id}: {outcome}; {len(self._open)} to do {left}", highlight=False, soft_wrap=True
+            )
 
     def __rich__(self) -> Group:
         """Draw."""

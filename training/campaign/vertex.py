@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from training.campaign import selection
 from training.campaign.commands import fit_command
 
 LOCAL_DATA = "/tmp/patches"
@@ -61,7 +62,8 @@ def job_spec(
     fit = ["python", "-m", "training", "fit", *fit_options, "--data", LOCAL_DATA, "--runs", mounted(runs)]
     fit += ["--part", f"{part}/{machines}", "--engine", "processes", "--jobs", str(jobs), "--threads", str(threads)]
     fit += ["--gpus", str(accelerators)] if accelerator else []
-    script = f"cp -r {shlex.quote(mounted(data))} {LOCAL_DATA} && exec {shlex.join(fit)}"
+    # a container that was restarted may find half a copy, and `cp` would put another one inside it
+    script = f"rm -rf {LOCAL_DATA} && cp -r {shlex.quote(mounted(data))} {LOCAL_DATA} && exec {shlex.join(fit)}"
     machine: dict[str, Any] = {"machineType": machine_type}
     if accelerator:
         machine |= {"acceleratorType": accelerator, "acceleratorCount": accelerators}
@@ -97,9 +99,11 @@ def vertex_command(out: Path, machines: int, fit_options: tuple[str, ...], **val
     own = {"--data", "--runs", "--part", "--engine", "--jobs", "--threads", "--gpus", "--gpus-per-run", "--publish"}
     if clash := sorted(own & {option.partition("=")[0] for option in fit_options}):
         raise click.UsageError(f"{', '.join(clash)} after --: these are set for each machine, give them before it")
-    fit_command.make_context(
-        "fit", list(fit_options)
-    )  # a misspelt option is told here, not by a machine that is paid for
+    # a misspelt option, or a machine without work, is told here, not by a machine that is paid for
+    parameters = fit_command.make_context("fit", list(fit_options)).params
+    trainings = selection.chosen(**selection.choice_in(parameters))
+    if len(trainings) < machines:
+        raise click.UsageError(f"{len(trainings)} trainings for {machines} machines: some would have none")
     out.mkdir(parents=True, exist_ok=True)
     for part in range(1, machines + 1):
         path = out / f"part-{part}-of-{machines}.json"

@@ -10,7 +10,7 @@ from itertools import product
 
 from training.evaluation.lines import Line, percent
 from training.evaluation.published import Published, read_published
-from training.evaluation.runs import At, Run, median_and_spread
+from training.evaluation.runs import At, Run, median_and_spread, of_one_kind
 from training.experiments import PASSES, WINDOWS, Polarisation
 from training.patches.split import is_unseen
 from training.sources.event_list import paper_events
@@ -43,7 +43,11 @@ def of_row(row: Published, runs: Sequence[Run]) -> list[Run]:
 
 
 def r12_table(runs: Sequence[Run], at: At) -> list[Line]:
-    """Return, for each pair of windows and each pass, the paper's F1 and ours for the three columns; cells without a run stay empty."""
+    """Return, for each pair of windows and each pass, the paper's F1 and ours for the three columns; cells without a run stay empty.
+
+    Raises:
+        MixedRuns: trainings of one cell are of several kinds.
+    """
     lines = []
     for (pre_days, post_days), orbit_pass in product(WINDOWS, PASSES):
         stack = f"{pre_days}-{post_days}"
@@ -53,9 +57,8 @@ def r12_table(runs: Sequence[Run], at: At) -> list[Line]:
             printed = [row for row in read_published(table) if row.key == (polarisation, orbit_pass, stack, "cnn")]
             paper[title] = printed[0].cell("f1") if printed else ""
             suspect += [text for row in printed if table != "4" for text in row.suspect]
-            own = [
-                run for run in runs if run.key == (polarisation, orbit_pass, stack, "cnn") and run.learnt_from == events
-            ]
+            key = polarisation, orbit_pass, stack, "cnn"
+            own = of_one_kind([run for run in runs if run.key == key and run.learnt_from == events])
             ours[title] = f"{percent(*median_and_spread(own, 'f1', at))} ({len(own)})" if own else ""
             data |= {run.data for run in own}
         lines.append({**head, "Source": "paper", **paper, "Remark": "; ".join(dict.fromkeys(suspect))})

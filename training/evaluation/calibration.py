@@ -46,14 +46,21 @@ def logit(score: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def fit_platt(score: NDArray[np.floating], label: NDArray[np.floating]) -> Calibration:
-    """Return the calibration with the greatest likelihood.
+    """Return the calibration with the greatest likelihood of Platt's targets, which keep it finite where the scores separate the labels.
 
     Raises:
         ValueError: the labels are all alike.
     """
     x, sign = _checked(score, label)
-    found = optimize.minimize(lambda p: np.mean(np.logaddexp(0, -sign * (p[0] * x + p[1]))), x0=[1.0, 0.0])
-    a, b = (round(float(v), 6) for v in found.x)
+    landslides, background = int(np.sum(sign > 0)), int(np.sum(sign < 0))
+    # Platt 1999, 2.2: (N+ + 1) / (N+ + 2) for landslides, 1 / (N- + 2) for background, instead of 1 and 0
+    target = np.where(sign > 0, (landslides + 1) / (landslides + 2), 1 / (background + 2))
+
+    def loss(parameters: NDArray[np.float64]) -> float:
+        z = parameters[0] * x + parameters[1]
+        return float(np.mean(target * np.logaddexp(0, -z) + (1 - target) * np.logaddexp(0, z)))
+
+    a, b = (round(float(v), 6) for v in optimize.minimize(loss, x0=[1.0, 0.0]).x)
     return Calibration(a=a, b=b, prevalence=round(float(np.mean(label)), 6))
 
 
@@ -70,6 +77,24 @@ def fit_temperature(score: NDArray[np.floating], label: NDArray[np.floating]) ->
     return Calibration(a=round(float(np.exp(found.x)), 6), b=0.0, prevalence=round(float(np.mean(label)), 6))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibrations:
+    """Both ways, fitted on the same patches."""
+
+    platt: Calibration
+    temperature: Calibration
+
+
+def fit_calibrations(score: NDArray[np.floating], label: NDArray[np.floating]) -> Calibrations | None:
+    """Return both calibrations; None where Platt's slope is not positive: a higher score would mean a lower probability.
+
+    Raises:
+        ValueError: the labels are all alike.
+    """
+    platt = fit_platt(score, label)
+    return Calibrations(platt=platt, temperature=fit_temperature(score, label)) if platt.a > 0 else None
+
+
 def _checked(
     score: NDArray[np.floating], label: NDArray[np.floating]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -78,12 +103,14 @@ def _checked(
     return logit(score), np.where(label == 1, 1.0, -1.0)
 
 
-def for_card(platt: Calibration, temperature: Calibration) -> dict[str, Any]:
+def for_card(fitted: Calibrations | None) -> dict[str, Any] | None:
     """Return what a model card says: Platt's parameters, which the detector applies, and the temperature beside them."""
+    if fitted is None:
+        return None
     return {
         "method": "platt",
-        **asdict(platt),
-        "temperature": round(1 / temperature.a, 4),
+        **asdict(fitted.platt),
+        "temperature": round(1 / fitted.temperature.a, 4),
         "fitted_on": "validation",
         "prior_shift": PRIOR_SHIFT,
     }

@@ -36,7 +36,8 @@ def draw_curves(judged: dict[str, Any], out: Path) -> None:
             ("reliability", "#b2432f", "score"),
             ("reliability_platt", "#2b7a4b", "calibrated (Platt)"),
         ):
-            rows = curves[key]
+            if (rows := curves.get(key)) is None:  # a network whose scores could not be calibrated
+                continue
             sizes = [8 + 120 * (row["patches"] / block["patches"]) ** 0.5 for row in rows]
             x, y = ([row[value] for row in rows] for value in ("mean_probability", "landslide_share"))
             right.plot(x, y, color=colour, lw=1)

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from training.evaluation.band_sets import of_row
 from training.evaluation.published import Published, read_published
-from training.evaluation.runs import At, Run, median_and_spread
+from training.evaluation.runs import At, Run, median_and_spread, of_one_kind
 
 COLOURS = {"ASCENDING": "#b2432f", "DESCENDING": "#2b6ca3"}
 SHIFT = {"ASCENDING": -0.18, "DESCENDING": 0.18}
@@ -20,7 +20,17 @@ def draw_figure_2(runs: Sequence[Run], at: At, out: Path) -> None:
         runs: of any models; those of the CNN count.
         at: the threshold of our scores.
         out: PNG, or what the suffix says.
+
+    Raises:
+        MixedRuns: trainings of one pair of windows are of several kinds.
     """
+    figure = figure_2(runs, at)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=130)
+
+
+def figure_2(runs: Sequence[Run], at: At) -> Figure:
+    """Return the figure; see `draw_figure_2`."""
     figure = Figure(figsize=(11, 7), layout="constrained")
     panels = figure.subplots(2, 1, sharex=True)
     for panel, (table, title) in zip(panels, (("A2", "VV and VH"), ("A3", "VV")), strict=True):
@@ -46,8 +56,7 @@ def draw_figure_2(runs: Sequence[Run], at: At, out: Path) -> None:
     panels[-1].set_xlabel("days before - days after the earthquake")
     panels[0].legend(ncols=2, fontsize=8, loc="lower left")
     figure.suptitle(f"F1 by windows. Ours: {data}")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=130)
+    return figure
 
 
 def _draw_ours(
@@ -61,7 +70,7 @@ def _draw_ours(
 ) -> None:
     points = []
     for row, place in zip(rows, places, strict=True):
-        own = of_row(row, runs)
+        own = of_one_kind(of_row(row, runs))
         if own:
             value, deviation = median_and_spread(own, "f1", at)
             points.append((place + 0.06, 100 * value, 100 * (deviation or 0)))

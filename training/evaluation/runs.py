@@ -6,16 +6,27 @@ choosing by the test part promises too much (T12). Here the validation part choo
 
 import json
 import statistics
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from training.experiments import Experiment
-from training.run_files import CONFIG, HISTORY, METRICS
+from training.experiments import Experiment, experiment_of
+from training.run_files import CARD, CONFIG, HISTORY, METRICS
 
 At = Literal["published", "half", "validation"]
 _KEYS: dict[At, str | None] = {"published": None, "half": "at_half", "validation": "at_validation_threshold"}
+
+
+DATA_SET = "data set"
+VARIED = frozenset({"filters", "imbalance", "dropout", "learning_rate", "seed"})
+"""What the trainings behind one number may differ in: the paper's grid (3.5), and luck."""
+ROW = frozenset({"polarisation", "orbit_pass", "pre_days", "post_days", "network", "events"})
+"""What the rows of a table tell apart by themselves."""
+
+
+class MixedRuns(ValueError):
+    """Trainings of one cell that differ in more than the paper's grid: their median would mean nothing."""
 
 
 class UnreadableRun(ValueError):
@@ -28,10 +39,10 @@ class Run:
 
     Attributes:
         folder: where it lies.
-        experiment: its values, as `config.json` says.
-        dataset: identity of its patches, as `config.json` says.
-        learnt_from: names of events, as `history.json` says.
-        evaluation: as `metrics.json` says.
+        experiment: its values.
+        dataset: identity of the patches that it was scored on.
+        learnt_from: names of events; empty for imported weights, which do not say.
+        evaluation: as `metrics.json` or the card says.
     """
 
     folder: Path
@@ -56,45 +67,111 @@ class Run:
         """What it was trained and scored on, such as `simulated`."""
         return str(self.evaluation["data"])
 
+    @property
+    def values(self) -> dict[str, str]:
+        """Its values and what it was scored on, as text by name."""
+        return {**{name: str(value) for name, value in asdict(self.experiment).items()}, DATA_SET: self.dataset[:12]}
+
     def measure(self, part: str, metric: str, at: At) -> float:
         """Return a measure of a part, as a share of 1, at a threshold."""
-        block = self.evaluation[part]
-        key = _KEYS[at]
-        return float((block if key is None else block[key])[metric])
+        return float(_at(self.evaluation[part], at)[metric])
+
+    def interval(self, part: str, metric: str, at: At) -> tuple[float, float]:
+        """Return the 95 % interval of a measure."""
+        low, high = _at(self.evaluation[part], at)["intervals_95"][metric]
+        return float(low), float(high)
+
+    def measure_with_small(self, part: str, metric: str, at: At) -> float:
+        """Return a measure where patches of which at most 5 % slid count as background, as in the paper's 3.2."""
+        return float(_at(self.evaluation[part]["subthreshold_as_background"], at)[metric])
+
+
+def _at(block: dict[str, Any], at: At) -> dict[str, Any]:
+    key = _KEYS[at]
+    return block if key is None else dict(block[key])
 
 
 def read_runs(folders: Iterable[Path]) -> list[Run]:
     """Return all finished trainings at or below some folders, in the order of their names; unfinished ones are passed over.
 
+    A model folder without the files of its training, such as those in `serving/models`, is read from its card if it was ever scored.
+
     Raises:
         UnreadableRun: a file of a finished training is no JSON, or lacks what this release writes.
     """
-    found = {file.parent for folder in folders for file in folder.rglob(METRICS) if (file.parent / CONFIG).exists()}
-    return [_read(folder) for folder in sorted(found)]
+    folders = list(folders)
+    trained = {file.parent for folder in folders for file in folder.rglob(METRICS) if (file.parent / CONFIG).exists()}
+    cards = {file.parent for folder in folders for file in folder.rglob(CARD)} - trained
+    models = {f for f in cards if not (f / CONFIG).exists() and _json(f / CARD).get("evaluation")}
+    return [_read(folder, from_card=folder in models) for folder in sorted(trained | models)]
 
 
-def _read(folder: Path) -> Run:
+def _read(folder: Path, *, from_card: bool) -> Run:
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        evaluation = json.loads((folder / METRICS).read_text(encoding="utf-8"))["evaluation"]
-        values = config["experiment"]
-        _ = evaluation["test"]["average_precision"], evaluation["test"]["at_half"]
+        if from_card:
+            card = _json(folder / CARD)
+            experiment, evaluation = experiment_of(card), card["evaluation"]
+            dataset, learnt_from = card["scored_on"]["identity"], card.get("training", {}).get("events", ())
+        else:
+            config, evaluation = _json(folder / CONFIG), _json(folder / METRICS)["evaluation"]
+            experiment = experiment_of({"training": config})
+            dataset, learnt_from = config["dataset"], _json(folder / HISTORY)["events"]
+        _ = evaluation["test"]["at_half"]["intervals_95"], evaluation["validation_as_tested"]["at_half"]
         return Run(
             folder=folder,
-            experiment=Experiment(**{**values, "events": tuple(values["events"])}),
-            dataset=config["dataset"],
-            learnt_from=frozenset(json.loads((folder / HISTORY).read_text(encoding="utf-8"))["events"]),
+            experiment=experiment,
+            dataset=dataset,
+            learnt_from=frozenset(learnt_from),
             evaluation=evaluation,
         )
     except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
+        files = CARD if from_card else f"{CONFIG}, {METRICS} or {HISTORY}"
         raise UnreadableRun(
-            f"{folder}: {CONFIG}, {METRICS} or {HISTORY} is not of this release ({error!r}); train it again"
+            f"{folder}: {files} is not of this release ({error!r}); "
+            f"`python -m training evaluate {folder} --write` scores it again"
         ) from error
 
 
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def differing(runs: Sequence[Run], *, but: Collection[str] = ()) -> list[str]:
+    """Return the names of values in which some trainings differ."""
+    return [name for name in runs[0].values if name not in but and len({run.values[name] for run in runs}) > 1]
+
+
+def kinds(runs: Sequence[Run]) -> list[list[Run]]:
+    """Return trainings parted into groups whose members differ in nothing but the paper's grid and the seed."""
+    parted: dict[tuple[tuple[str, str], ...], list[Run]] = {}
+    for run in runs:
+        same = tuple((name, value) for name, value in run.values.items() if name not in VARIED | ROW)
+        parted.setdefault(same, []).append(run)
+    return [parted[same] for same in sorted(parted)]
+
+
+def of_one_kind(runs: Sequence[Run]) -> list[Run]:
+    """Return the trainings behind one cell of a table.
+
+    Raises:
+        MixedRuns: they are of several kinds.
+    """
+    if len(kinds(runs)) > 1:
+        names = differing(runs, but=VARIED | ROW)
+        values = "; ".join(f"{name}: {', '.join(sorted({run.values[name] for run in runs}))}" for name in names)
+        raise MixedRuns(
+            f"trainings of {runs[0].experiment.model_name} differ in {values}; choose with --where NAME=VALUE"
+        )
+    return list(runs)
+
+
 def best_on_validation(runs: Sequence[Run], at: At) -> Run:
-    """Return the training with the best F1 on its validation part, the first of equals."""
-    return max(runs, key=lambda run: run.measure("validation", "f1", at))
+    """Return the training with the best F1 on the validation part, the first of equals.
+
+    The part is taken at the ratio of the test part, the same for all: at its own ratio a training of 4:1 scores higher than one of 6:1
+    that is as good.
+    """
+    return max(runs, key=lambda run: run.measure("validation_as_tested", "f1", at))
 
 
 def median_and_spread(runs: Sequence[Run], metric: str, at: At) -> tuple[float, float | None]:

@@ -4,7 +4,9 @@ A block is two 3 x 3 convolutions whose result is added to what came in; where t
 1 x 1 convolution first. It is trained with binary cross-entropy, not with focal loss (A1; `training.losses.loss_for`).
 
 The appendix gives the parts and no sizes. Chosen here: an initial convolution of F channels, blocks of F, 2F and 4F, pooling after
-each, dropout, a hidden layer of 8F units: 2.41 million parameters at F = 32.
+each, dropout: 2.41 million parameters at F = 32.
+
+PARITY: a hidden layer of 8F units stands before the sigmoid, as in the CNN; the appendix names none.
 """
 
 from collections.abc import Sequence

@@ -1,19 +1,26 @@
-"""Many runs by Ray: a kill of all of it costs what was not kept."""
+"""Many runs by Ray: a kill of all of it costs what was not kept; a cluster that is there does them, and tells of one that fails."""
 
 import json
 import os
+import re
 import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
-from training.tests.campaigns import finished, wait_until, wait_until_nobody_works
+from training.campaign.claim import claim
+from training.tests.campaigns import finished, tasks_of, wait_until, wait_until_nobody_works
+from training.tests.conftest import MODELS, TINY
 
 pytestmark = pytest.mark.timeout(1200)  # where others use the machine, TensorFlow alone takes a minute to start
 
 
 def test_runs_by_ray_survive_a_kill(start, tmp_path):
     runs = tmp_path / "runs"
-    grid = ["--grid", "--epochs", "24", "--part", "1/6", "--engine", "ray", "--jobs", "2"]
+    grid = ["--grid", "--epochs", "24", "--part", "1/2", "--engine", "ray", "--jobs", "2"]
     first = start(*grid)
     wait_until(lambda: list(runs.glob("*/checkpoint.npz")), first)
     os.killpg(first.pid, signal.SIGKILL)
@@ -26,3 +33,55 @@ def test_runs_by_ray_survive_a_kill(start, tmp_path):
     assert again.returncode == 0, output
     assert len(finished(runs)) == 2
     assert {json.loads(path.read_text())["epochs"] for path in runs.glob("*/history.json")} == {24}
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """Start a Ray of one processor that asks for a token, and name it in RAY_ADDRESS; return the folder of its logs."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", os.urandom(32).hex())
+    options = [
+        "--head",
+        "--block",
+        "--num-cpus",
+        "1",
+        "--port",
+        "0",
+        "--include-dashboard",
+        "false",
+        "--disable-usage-stats",
+        "--temp-dir",
+    ]
+    with tempfile.TemporaryDirectory(
+        prefix="ray", dir="/tmp", ignore_cleanup_errors=True
+    ) as folder:  # sockets have short paths
+        ray = [str(Path(sys.executable).with_name("ray")), "start", *options, folder]
+        process = subprocess.Popen(
+            ray, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        )
+        try:
+            address = next(found[1] for line in process.stdout if (found := re.search(r"--address='([^']+)'", line)))
+            monkeypatch.setenv("RAY_ADDRESS", address)
+            yield Path(folder) / "session_latest" / "logs"
+        finally:
+            process.terminate()  # it ends what it started
+            process.communicate(timeout=60)
+
+
+def test_a_cluster_that_is_there_does_the_runs_and_tells_of_one_that_fails(cluster, start, campaign_data, tmp_path):
+    two = ["--seed", "0", "--seed", "1"]
+    broken, claimed = tasks_of(["--models", MODELS, *TINY, *two], campaign_data, tmp_path / "runs")
+    broken.folder.mkdir(parents=True)
+    (broken.folder / "checkpoint.npz").write_bytes(b"no checkpoint")
+    with claim(claimed.folder):
+        campaign = start(*two, "--engine", "ray")
+        output, _ = campaign.communicate(timeout=400)
+    assert campaign.returncode == 1, output
+    assert f"{broken.run_id}: failed" in output
+    assert "1 claimed, 1 failed" in output
+    assert "1 of 2 left alone, for somebody else worked on them" in output
+    assert "1 of 2 failed; failure.json" in output
+    reason = json.loads((broken.folder / "failure.json").read_text())["reason"]
+    assert "remove it, and this training begins anew" in reason
+    (worker,) = set(re.findall(r"_train\(\) \(pid=(\d+)", reason))
+    assert list(cluster.glob(f"worker-*-{worker}.err")), "no worker of this cluster did it"

@@ -1,10 +1,12 @@
 """Who works on a run: one at a time, and nobody once its holder is dead."""
 
+import fcntl
 import multiprocessing
 import signal
 import time
+from threading import Timer
 
-from training.campaign.claim import claim, holder
+from training.campaign.claim import CLAIM, claim, holder
 from training.campaign.plan import state_of
 
 
@@ -30,3 +32,13 @@ def test_a_claim_is_for_one_and_let_go_when_its_holder_is_killed(tmp_path):
     assert holder(tmp_path / "run") is None
     with claim(tmp_path / "run") as is_ours:
         assert is_ours
+
+
+def test_who_only_looks_into_a_claim_keeps_nobody_from_it(tmp_path):
+    with (tmp_path / CLAIM).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)  # as `holder` does
+        looked = Timer(0.2, fcntl.flock, (file, fcntl.LOCK_UN))
+        looked.start()
+        with claim(tmp_path) as is_ours:
+            assert is_ours
+        looked.join()

@@ -8,16 +8,22 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from quakeslide.documents.card import read_card as read_served_card
 from training.__main__ import main
 from training.baseline import Baseline, fit_baseline
 from training.dataset import Dataset, Sample
-from training.evaluate import evaluate
+from training.evaluate import evaluate, predict
+from training.evaluation.calibration import fit_calibrations, for_card
+from training.evaluation.runs import read_runs
 from training.evaluation.scores import count
 from training.experiments import BANDS, Experiment
-from training.export import read_card
+from training.export import load_model, read_card
 from training.limits import where_the_baseline_wins
 from training.simulator.events import EVENTS
+from training.tests import legacy_file
 from training.tests.easy_patches import write_easy_set
+from training.tests.test_weights import formula_weights
+from training.weights.importing import import_weights
 
 MODELS = Path(__file__).parents[2] / "serving" / "models"
 
@@ -72,12 +78,12 @@ def test_demo_model_in_the_tree_says_what_it_is(polarisation, orbit_pass):
 
 
 def test_where_the_baseline_wins_is_said_by_part_and_event():
-    scored = {"f1": 0.5, "baseline": {"f1": 0.6}, "events": {"papua": {"f1": 0.4, "baseline_f1": 0.3}}}
-    worse = {**scored, "baseline": {"f1": 0.5}, "events": {"lombok": {"f1": 0.1, "baseline_f1": 0.25}}}
+    scored = {"f1": 0.5, "baseline": {"f1": 0.6}, "events": {"papua": {"f1": 0.4, "baseline": {"f1": 0.3}}}}
+    worse = {**scored, "baseline": {"f1": 0.5}, "events": {"lombok": {"f1": 0.1, "baseline": {"f1": 0.25}}}}
     evaluation = {"threshold": 0.6, "validation": {"f1": 0.1}, "test": scored, "unseen_haiti": worse}
     assert where_the_baseline_wins(evaluation) == [
-        "test: F1 0.60 against 0.50",
-        "unseen_haiti, lombok: F1 0.25 against 0.10",
+        "test: F1 of the baseline 0.600, of the network at 0.6 0.500",
+        "unseen_haiti, lombok: F1 of the baseline 0.250, of the network at 0.6 0.100",
     ]
 
 
@@ -108,6 +114,40 @@ def test_model_is_scored_again_on_the_events_it_learnt_from(tmp_path):
     assert json.loads(result.output)["evaluation"]["test"]["patches"] == len(only)
 
 
+def test_set_without_any_event_of_the_model_is_refused(tmp_path):
+    """It would be scored on ground of which nobody knows whether it was learnt."""
+    write_easy_set(tmp_path / "60-12", events=("practice",), cells=(8, 8))
+    result = CliRunner().invoke(main, ["evaluate", str(MODELS / "vv_vh_ascending_60_12"), "--data", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "holds none of the events that vv_vh_ascending_60_12 learnt from (hokkaido, lombok" in result.output
+    assert "it holds practice" in result.output
+
+
+def test_imported_weights_are_scored_calibrated_and_listed(tmp_path):
+    write_easy_set(tmp_path / "60-12", events=("hokkaido", "papua", "haiti"), cells=(10, 10))
+    file = legacy_file.write(tmp_path / "w.hdf5", formula_weights())
+    folder, _ = import_weights(file, tmp_path / "models", variant="published", name="vv_vh_ascending_60_12")
+    arguments = ["evaluate", str(folder), "--data", str(tmp_path), "--write"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    card = read_card(folder)
+    assert card["imported"]
+    dataset = Dataset(tmp_path / "60-12")
+    assert card["scored_on"] == {"identity": dataset.identity, **dataset.source}
+    sample = dataset.filled_with(card["fill_db"]).select("validation", "ASCENDING", ratio=5)
+    fitted = fit_calibrations(predict(load_model(folder), sample), sample.label)
+    assert card["calibration"] == for_card(fitted)
+    assert card["evaluation"]["test"]["patches"] == len(dataset.select("test", "ASCENDING"))
+    rule = fit_baseline(dataset.filled_with(card["fill_db"]).select("train", "ASCENDING", ratio=5))
+    assert card["evaluation"]["baseline_rule"] == rule.as_dict()
+    assert read_served_card((folder / "card.json").read_bytes(), "card").name == "vv_vh_ascending_60_12"
+    (run,) = read_runs([tmp_path / "models"])
+    assert (run.experiment.filters, run.learnt_from) == (2, frozenset())
+    once = (folder / "card.json").read_bytes()
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    assert (folder / "card.json").read_bytes() == once
+
+
 def contrast(batch, *, training):
     """A detector by hand: how much darker in VH the middle of a patch became than its rim."""
     change = batch[..., 3]
@@ -121,7 +161,7 @@ def test_evaluation_judges_on_the_split_that_was_trained_on(tmp_path):
     write_easy_set(tmp_path / "set", events=events, cells=(16, 16))
     dataset = Dataset(tmp_path / "set")
     for split, only in (("cell", ()), ("block", ()), ("cell", ("papua",))):
-        experiment = Experiment(polarisation="vv_vh", orbit_pass="ASCENDING", split=split, events=only)
+        experiment = Experiment(polarisation="vv_vh", orbit_pass="ASCENDING", split=split, events=only, imbalance=2)
         rule = Baseline(band="diffVH", smoothing_px=1.0, change_db=2.0, density=0.1)
         judged = evaluate(contrast, dataset, experiment, rule)["evaluation"]
         test = dataset.select("test", "ASCENDING", split=split, events=only)
@@ -129,4 +169,6 @@ def test_evaluation_judges_on_the_split_that_was_trained_on(tmp_path):
         assert judged["test"]["counts"]["true_positives"] == test.label.sum()
         assert set(judged["test"].get("events", {})) == (set() if only else set(test.event))
         assert judged["unseen_haiti"]["f1"] == judged["unseen_haiti"]["baseline"]["f1"] == 1
+        as_tested = dataset.select("validation", "ASCENDING", split=split, events=only)
+        assert judged["validation_as_tested"]["patches"] == len(as_tested) > judged["validation"]["patches"]
         assert judged["data"] == "easy"

@@ -7,6 +7,7 @@ from sklearn import metrics
 from training.evaluation.calibration import (
     Calibration,
     calibration_error,
+    fit_calibrations,
     fit_platt,
     fit_temperature,
     for_card,
@@ -101,7 +102,7 @@ def test_temperature_recovers_a_known_one():
     score = rng.uniform(0.02, 0.98, 20000)
     label = (rng.random(20000) < Calibration(a=1 / 0.43, b=0.0, prevalence=0.5).probability(score)).astype(float)
     found = fit_temperature(score, label)
-    assert for_card(fit_platt(score, label), found)["temperature"] == pytest.approx(0.43, abs=0.02)
+    assert for_card(fit_calibrations(score, label))["temperature"] == pytest.approx(0.43, abs=0.02)
     assert found.probability(np.array([0.5])) == pytest.approx([0.5])
 
 
@@ -109,6 +110,18 @@ def test_steep_calibration_of_a_detector_that_is_never_wrong_stays_a_probability
     """A validation part that the scores separate drives the slope up without end."""
     score, label = np.array([1e-9, 0.3, 0.7, 1 - 1e-9]), np.array([0, 0, 1, 1])
     np.testing.assert_allclose(fit_temperature(score, label).probability(score), label, atol=1e-6)
+    many = np.repeat(score, 50)
+    steep = fit_platt(many, np.repeat(label, 50))
+    assert 1 < steep.a < 10  # Platt's targets: 100 of each kind are no proof that none will ever be wrong
+    assert 0.98 < steep.probability(np.array([0.999999]))[0] < 1
+
+
+def test_scores_that_point_the_wrong_way_are_not_calibrated():
+    score, label = drawn(500)
+    assert fit_calibrations(score, label).platt.a > 0
+    assert fit_platt(1 - score, label).a < 0
+    assert fit_calibrations(1 - score, label) is None
+    assert for_card(None) is None
 
 
 def test_shifted_calibration_is_true_where_landslides_are_rarer():

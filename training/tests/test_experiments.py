@@ -7,7 +7,7 @@ import click
 import pytest
 
 from training.campaign.commands import list_command
-from training.campaign.selection import chosen
+from training.campaign.selection import choice_in, chosen
 from training.experiments import (
     BANDS,
     WINDOWS,
@@ -139,10 +139,18 @@ def test_seeds_and_variants_are_trainings_of_their_own():
     assert len({run for part in parts for run in part}) == 4
 
 
+def test_a_variant_that_the_network_ignores_makes_no_second_training():
+    runs = chosen(**{**NOTHING, "preset": "appendix"}, variants=("paper", "published"))
+    found = Counter((run.network, run.variant) for run in runs)
+    assert found == {
+        ("cnn", "paper"): 24, ("cnn", "published"): 24, ("cbam", "published"): 24, ("resnet", "published"): 24
+    }  # fmt: skip
+    assert {run.variant for run in chosen(**NOTHING, network="resnet", variants=("paper",))} == {"published"}
+
+
 def test_command_line_takes_several_seeds_and_variants():
     text = "--models vv*_60_12 --seed 0 --seed 2 --variant paper --variant published --epochs 4"
-    values = list_command.make_context("list", text.split()).params
-    runs = chosen(**{name: value for name, value in values.items() if name not in ("data", "runs")})
+    runs = chosen(**choice_in(list_command.make_context("list", text.split()).params))
     assert len(runs) == 16
     assert {(run.variant, run.seed, run.epochs) for run in runs} == {
         (variant, seed, 4) for variant in ("paper", "published") for seed in (0, 2)

@@ -27,7 +27,12 @@ def model(tmp_path):
 
 def alarms(tmp_path, sha256):
     path = tmp_path / "alarms.json"
-    found = {"model": {"name": "m", "sha256": sha256}, "windows": 302, "alarms": 7, "interval_95": [0.0113, 0.0471]}
+    found = {
+        "model": {"name": "m", "sha256": sha256},
+        "windows": 302,
+        "alarms": 7,
+        "interval_95_of_share_if_independent": [0.0113, 0.0471],
+    }
     path.write_text(json.dumps({**found, "by_date": BY_DATE}))
     return path
 
@@ -39,7 +44,7 @@ def test_counts_and_interval_are_noted_and_the_card_stays_valid(tmp_path, model)
     after = read_card(model)
     note = after.pop("quiet_series")
     assert after == before
-    assert (note["windows"], note["alarms"], note["interval_95"]) == (302, 7, [0.0113, 0.0471])
+    assert (note["windows"], note["alarms"], note["interval_95_of_share_if_independent"]) == (302, 7, [0.0113, 0.0471])
     assert note["dates_with_alarms"] == {"2022-12-26": [7, 151]}
 
 

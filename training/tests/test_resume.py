@@ -1,13 +1,21 @@
 """A training that was killed goes on where it was, to the same end."""
 
 import dataclasses
+import json
+import time
 
+import click
+import keras
 import numpy as np
 import pytest
 
 from training import fit
 from training.campaign.claim import claim
+from training.campaign.commands import train_one
+from training.campaign.plan import state_of, tasks_for
+from training.checkpoint import CHECKPOINT, Keeper
 from training.dataset import Dataset
+from training.environment import times
 from training.experiments import Experiment
 from training.tests.easy_patches import write_easy_set
 
@@ -39,9 +47,11 @@ def killed_after(epochs, dataset, folder, experiment=EXPERIMENT):
 def test_resumed_training_equals_the_uninterrupted_one(dataset, tmp_path):
     (tmp_path / "whole").mkdir()
     expected, whole = fit.train(EXPERIMENT, dataset, tmp_path / "whole")
+    began = time.monotonic()
     killed_after(3, dataset, tmp_path)
     told = []
     model, learnt = fit.train(EXPERIMENT, dataset, tmp_path, report=lambda facts, ended: told.append(facts.epoch))
+    assert learnt["seconds"] == pytest.approx(time.monotonic() - began, rel=0.2), "those before the kill count too"
     assert (told[0], learnt["epochs"]) == (4, 6)
     for name, values in whole["history"].items():
         assert learnt["history"][name] == pytest.approx(values, abs=2e-6), name
@@ -64,3 +74,66 @@ def test_a_run_that_somebody_works_on_is_left_alone(dataset, tmp_path):
         assert is_ours
         assert fit.run(EXPERIMENT, dataset, tmp_path, command="a test") == (folder, "claimed")
     assert not (folder / "config.json").exists()
+
+
+def trained(keeper, *losses):
+    """Give a keeper epochs whose weights are their own number."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    model.compile(optimizer="sgd", loss="mse")
+    model.optimizer.build(model.trainable_variables)
+    keeper.set_model(model)
+    for epoch, loss in enumerate(losses, 1):
+        model.set_weights([np.full((1, 1), epoch)])
+        keeper.on_epoch_end(epoch - 1, {"loss": loss, "val_loss": loss})
+    return model
+
+
+def test_best_epoch_is_that_of_the_kept_weights(tmp_path):
+    losses = 0.5, float("nan"), 0.30000001, 0.3, float("nan")  # rounded as in the history, the third equals the fourth
+    keeper = Keeper(tmp_path / CHECKPOINT, None, patience=9, began=time.monotonic())
+    model = trained(keeper, *losses)
+    keeper.take_best(model)
+    assert keeper.best_epoch == model.get_weights()[0] == 4
+    again = Keeper(tmp_path / CHECKPOINT, None, patience=9, began=time.monotonic())
+    assert again.restore(model) == 5
+    assert again.best_epoch == 4
+    hopeless = Keeper(tmp_path / "other", None, patience=9, began=time.monotonic())
+    trained(hopeless, float("nan"), float("inf"))
+    assert hopeless.best_epoch is None
+
+
+def test_checkpoint_of_an_earlier_version_is_gone_on_from(tmp_path):
+    path = tmp_path / CHECKPOINT
+    model = trained(Keeper(path, None, patience=9, began=time.monotonic() - 100), 0.5, 0.25, 0.75)
+    keeper = Keeper(path, None, patience=9, began=time.monotonic() - 10)
+    keeper.restore(model)
+    assert keeper.seconds == pytest.approx(110, abs=5)
+    with np.load(path) as arrays:
+        old = dict(arrays)
+    state = json.loads(str(old.pop("state")))
+    del state["seconds"]
+    np.savez(path, state=np.array(json.dumps(state)), **old)
+    keeper = Keeper(path, None, patience=9, began=time.monotonic() - 10)
+    assert keeper.restore(model) == 3
+    assert keeper.best_epoch == 2
+    assert keeper.seconds == pytest.approx(10, abs=5)
+
+
+def test_a_resumed_training_says_when_it_was_begun(tmp_path):
+    path = tmp_path / "environment.json"
+    assert times(path, goes_on=True).keys() == {"started"}
+    path.write_text(json.dumps({"started": "2026-01-02T03:04:05Z"}))
+    assert times(path, goes_on=True)["started"] == "2026-01-02T03:04:05Z"
+    assert times(path, goes_on=True)["resumed"] > "2026-01-02T03:04:05Z"
+    assert times(path, goes_on=False)["started"] > "2026-01-02T03:04:05Z"  # begun anew
+
+
+def test_a_run_that_fails_in_the_own_process_leaves_word_of_it(dataset, tmp_path):
+    (task,) = tasks_for([EXPERIMENT], dataset.folder, tmp_path, command="a test")
+    task.folder.mkdir()
+    (task.folder / CHECKPOINT).write_bytes(b"no checkpoint")
+    with pytest.raises(click.ClickException, match="this training begins anew") as raised:
+        train_one(task)
+    assert "failure.json" in raised.value.message
+    assert state_of(task.folder) == "failed"
+    assert "Traceback" in json.loads((task.folder / "failure.json").read_text())["reason"]

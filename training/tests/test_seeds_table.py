@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from training.baseline import Baseline
 from training.dataset import Dataset
 from training.evaluate import evaluate
-from training.evaluation.tables import table_command
+from training.evaluation.table_command import table_command
 from training.experiments import Experiment
 from training.tests.easy_patches import write_easy_set
 

@@ -76,8 +76,8 @@ def specs(tmp_path, *options):
 
 def fit_options_of(spec):
     (script,) = spec["workerPoolSpecs"][0]["containerSpec"]["args"]
-    copy, _, fit = script.partition(" && exec ")
-    assert copy == "cp -r /gcs/b/patches /tmp/patches"
+    copy, _, fit = script.rpartition(" && exec ")
+    assert copy == "rm -rf /tmp/patches && cp -r /gcs/b/patches /tmp/patches"
     assert shlex.split(fit)[:4] == ["python", "-m", "training", "fit"]
     return fit_command.make_context("fit", shlex.split(fit)[4:]).params
 
@@ -101,8 +101,7 @@ def test_machines_together_do_every_run_of_the_grid_once(tmp_path):
         jsonschema.validate(spec, CUSTOM_JOB_SPEC)
         options = fit_options_of(spec)
         assert (str(options["data"]), str(options["runs"]), options["gpus"]) == ("/tmp/patches", "/gcs/b/runs", 1)
-        further = {"data", "runs", "engine", "jobs", "threads", "gpus", "gpus_per_run", "publish"}
-        chosen = selection.chosen(**{name: value for name, value in options.items() if name not in further})
+        chosen = selection.chosen(**selection.choice_in(options))
         assert {run.precision for run in chosen} == {"mixed_float16"}
         names += [run.run_id("x") for run in chosen]
     assert len(names) == len(set(names)) == len(preset_runs("paper")) == 960
@@ -121,9 +120,12 @@ def test_a_machine_without_accelerator_asks_for_none(tmp_path):
         (["--", "--gird"], "--gird"),
         (["--", "--grid", "--part", "1/2"], "--part"),
         (["--data", "patches", "--", "--grid"], "gs://"),
+        (["--", "--models", "nonsense*"], "nonsense*"),
+        (["--machines", "8", "--", "--preset", "published"], "4 trainings for 8 machines"),
     ],
 )
 def test_what_would_fail_on_a_machine_that_is_paid_for_is_told_at_once(tmp_path, options, match):
     result = CliRunner().invoke(main, ["vertex-spec", *OPTIONS, "--out", str(tmp_path), *options])
     assert result.exit_code == 2
     assert match in result.output
+    assert not list(tmp_path.iterdir())

@@ -85,6 +85,8 @@ def _platt(calibration: Any) -> tuple[float, float] | None:
     _demand(calibration["method"] == "platt", "calibration.method", calibration["method"], "platt")
     for key in ("a", "b"):
         _demand(_is_finite(calibration[key]), f"calibration.{key}", calibration[key], "a finite number")
+    # with a slope of 0 or less a higher score would be a lower probability
+    _demand(calibration["a"] > 0, "calibration.a", calibration["a"], "greater than 0")
     return float(calibration["a"]), float(calibration["b"])
 
 

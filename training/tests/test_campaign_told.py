@@ -1,0 +1,111 @@
+"""What campaigns say: of runs that others work on, of what is not published yet, of options that would be ignored, of the time left."""
+
+import json
+import re
+from collections import Counter
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from training.__main__ import main
+from training.campaign.claim import claim
+from training.campaign.commands import conclude
+from training.campaign.plan import progress_of, record_failure
+from training.campaign.processes import gpus_to_share
+from training.report import Bar, Facts
+from training.tests.campaigns import tasks_of
+from training.tests.conftest import MODELS
+
+TWO = ["--models", "v*_ascending_60_12"]
+ONE = ["--models", MODELS]
+
+
+def finish(task):
+    task.folder.mkdir(parents=True, exist_ok=True)
+    (task.folder / "metrics.json").write_text(json.dumps({"evaluation": {"test": {"f1": 0.5}}}))
+    for name in ("weights.npz", "card.json"):
+        (task.folder / name).write_text(task.run_id)
+
+
+@pytest.fixture
+def tasks(campaign_data, tmp_path):
+    return tasks_of(TWO, campaign_data, tmp_path / "runs")
+
+
+def test_runs_of_others_are_no_failure(tasks, capsys):
+    finish(tasks[0])
+    with claim(tasks[1].folder):
+        conclude(tasks, Counter(finished=1, claimed=1), None)
+    output = capsys.readouterr().out
+    assert "F1 0.5000 on the test part" in output
+    assert re.search(r"running, by \S+ \d+\n", output)
+    assert "1 claimed, 1 finished" in output
+    assert "1 of 2 left alone, for somebody else worked on them" in output
+
+
+def test_nothing_is_published_before_all_is_finished(tasks, tmp_path):
+    models = tmp_path / "models"
+    finish(tasks[0])
+    with pytest.raises(click.ClickException, match="1 of 2 not finished yet; nothing was published"):
+        conclude(tasks, Counter(finished=1, claimed=1), models)
+    record_failure(tasks[1].folder, "a test")
+    with pytest.raises(click.ClickException, match=r"1 of 2 failed.*; nothing was published"):
+        conclude(tasks, Counter(kept=1, failed=1), models)
+    assert not models.exists()
+    finish(tasks[1])
+    conclude(tasks, Counter(kept=1, claimed=1), models)  # whoever worked on the second has finished it meanwhile
+    assert (models / MODELS / "card.json").read_text() in {task.run_id for task in tasks}
+    assert len(list(models.glob("*/weights.npz"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ([*ONE, "--engine", "ray", "--gpus", "2"], "--gpus goes with --engine processes"),
+        ([*ONE, "--engine", "inline", "--gpus", "1"], "--gpus goes with --engine processes"),
+        ([*TWO, "--gpus-per-run", "0.5"], "--gpus-per-run goes with --engine ray"),
+        ([*ONE, "--seed", "0", "--seed", "1", "--publish", "models"], f"{MODELS} has 2 here"),
+    ],
+)
+def test_options_that_cannot_be_followed_are_refused(options, match):
+    result = CliRunner().invoke(main, ["fit", *options])
+    assert result.exit_code == 2
+    assert match in " ".join(result.output.split())
+
+
+def test_gpus_are_shared_out_of_those_that_the_user_left():
+    assert gpus_to_share(2, {}) == ["0", "1"]
+    assert gpus_to_share(2, {"CUDA_VISIBLE_DEVICES": "2,3"}) == ["2", "3"]
+    assert gpus_to_share(1, {"CUDA_VISIBLE_DEVICES": "GPU-8932f937, 3"}) == ["GPU-8932f937"]
+    for few in ("2", "", "-1"):
+        with pytest.raises(ValueError, match="leaves"):
+            gpus_to_share(2, {"CUDA_VISIBLE_DEVICES": few})
+
+
+def test_list_tells_seeds_and_variants_apart(campaign_data, tmp_path):
+    def listed(*options):
+        command = ["list", *ONE, "--data", str(campaign_data), "--runs", str(tmp_path), *options]
+        lines = CliRunner().invoke(main, command).output.splitlines()
+        return [line.split()[: len(lines[0].split())] for line in lines[:-1]]
+
+    head, *rows = listed("--seed", "0", "--seed", "7", "--variant", "paper", "--variant", "published")
+    assert head[2:4] == ["variant", "seed"]
+    assert [row[2:4] for row in rows] == [["paper", "0"], ["paper", "7"], ["published", "0"], ["published", "7"]]
+    assert not {"variant", "seed"} & set(listed()[0])
+
+
+def test_progress_of_a_run_that_has_just_ended_is_none(tmp_path):
+    assert progress_of(tmp_path) is None
+    (tmp_path / "progress.json").write_text('{"epoch": 1, "epo')
+    assert progress_of(tmp_path) is None
+
+
+def test_line_of_an_epoch_says_the_time_left(capsys):
+    facts = {"epochs": 500, "steps": 500, "loss": 0.25, "val_loss": 0.5, "val_f1": 0.75}
+    with Bar() as bar:
+        bar(Facts(epoch=100, step=100, seconds_left=100_000, **facts), True)
+        bar(Facts(epoch=500, step=500, seconds_left=0, **facts), True)
+    first, last = (line.strip() for line in capsys.readouterr().out.splitlines() if line.strip().startswith("epoch"))
+    assert first == "epoch 100/500 loss 0.2500  val loss 0.5000 F1 0.750  at most 1 day, 3:46:40 left"
+    assert last == "epoch 500/500 loss 0.2500  val loss 0.5000 F1 0.750"
