@@ -13,7 +13,9 @@ from typing import Any
 import keras
 import numpy as np
 import shapely
+from affine import Affine
 from numpy.typing import NDArray
+from rasterio.features import shapes
 from shapely.geometry.base import BaseGeometry
 
 from quakeslide.domain.suppression import suppress_boxes
@@ -112,12 +114,23 @@ def _share(part: float, whole: float) -> float | None:
     return round(part / whole, 4) if whole else None
 
 
-def match(boxes: Sequence[BaseGeometry], landslides: Sequence[BaseGeometry], *, not_scored: int = 0) -> MapScores:
+def without(polygons: list[BaseGeometry], mask: NDArray[np.bool_], transform: Affine) -> list[BaseGeometry]:
+    """Return polygons less the pixels where a mask bool [H, W] is true."""
+    drawn = shapes(mask.astype(np.uint8), mask=mask, transform=transform)
+    pieces = np.array([shapely.make_valid(shapely.geometry.shape(shape)) for shape, _ in drawn], object)
+    tree = shapely.STRtree(pieces)
+    return [shapely.difference(p, shapely.union_all(pieces[tree.query(p, predicate="intersects")])) for p in polygons]
+
+
+def match(
+    boxes: Sequence[BaseGeometry], landslides: Sequence[BaseGeometry], *, window_m2: float, not_scored: int = 0
+) -> MapScores:
     """Hold detections against an inventory.
 
     Args:
         boxes: of the kept windows, in a metric CRS.
         landslides: polygons of the same CRS.
+        window_m2: area of a window, which says what a large landslide is even where no box was kept.
         not_scored: handed on.
     """
     slides = np.array(landslides, object)
@@ -131,7 +144,6 @@ def match(boxes: Sequence[BaseGeometry], landslides: Sequence[BaseGeometry], *, 
     areas = shapely.area(slides) if len(slides) else np.zeros(0)
     covered = shapely.area(shapely.intersection(slides, right)) if len(slides) else np.zeros(0)
     is_found = covered >= FOUND_FRACTION * areas
-    window_m2 = boxes[0].area if len(boxes) else (WINDOW_PX * 10.0) ** 2
     is_large = areas > MIN_FRACTION * window_m2
     return MapScores(
         boxes=len(boxes),

@@ -18,15 +18,21 @@ from rich.console import Console
 from rich.progress import track
 from shapely.geometry.base import BaseGeometry
 
-from training.evaluation.detections import WINDOW_PX, MapScores, match, scan
+from training.evaluation.detections import WINDOW_PX, MapScores, match, scan, without
 from training.export import UnusableModel, fill_db, load_model, read_card
-from training.simulator.events import EVENTS
+from training.patches.store import UnusableDataset
+from training.simulator.events import EVENTS, events_for
 from training.simulator.scene import BANDS, Scene
 from training.simulator.terrain import PIXEL_M
+from training.sources.mosaic import LAYOVER, SHADOW
+from training.sources.raster_checks import PixelGeometry, refuse_other_pixels
+
+METRIC: PixelGeometry = "utm_10m"
+"""What cards call metric pixels of 10 m: all maps here have them, since areas need metres."""
 
 
 class UnusableMap(ValueError):
-    """A composite or an inventory that cannot be scored; the message names it and what is wrong."""
+    """A composite, an inventory or an event that cannot be scored; the message names it and what is wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +44,19 @@ class Map:
         image: float32 [H, W, bands], dB, NaN = missing.
         transform: pixel (column, row) to metres.
         landslides: polygons in the same metres.
+        is_filtered: whether layover and shadow were taken off them.
     """
 
     name: str
     image: NDArray[np.float32]
     transform: Affine
     landslides: list[BaseGeometry]
+    is_filtered: bool = True
+
+    @property
+    def window_m2(self) -> float:
+        """Area of a window of the detector."""
+        return float(abs(self.transform.determinant) * WINDOW_PX**2)
 
 
 def simulated_maps(event: str, orbit_pass: str, windows: tuple[int, int], seeds: range, side: int) -> Iterator[Map]:
@@ -70,11 +83,26 @@ def maps_for(card: dict[str, Any], event: str, seeds: int, side: int) -> Iterato
         yield replace(one, image=one.image[..., channels])
 
 
+def refuse_learnt(card: dict[str, Any], event: str) -> None:
+    """Refuse a simulated event whose scenes the model learnt from, as its card says; the card of an imported model says nothing.
+
+    Raises:
+        UnusableMap: it did.
+    """
+    if event in card.get("training", {}).get("events", ()):
+        unseen = " or ".join(one.name for one in events_for("unseen"))
+        raise UnusableMap(
+            f"the model learnt from scenes of {event}, its card says: ask for {unseen}, which no model learns from"
+        )
+
+
 def map_from_disk(composite: Path, inventory: Path | None, bands: tuple[str, ...]) -> Map:
     """Read a composite GeoTIFF whose bands are described by their names, and the landslides that touch it, if an inventory is at hand.
 
+    Layover and shadow are taken off the landslides if the composite has a band `geometry`, as they are before patches are labelled.
+
     Raises:
-        UnusableMap: bands are missing, the CRS is not metric, or a file cannot be read.
+        UnusableMap: bands are missing, the CRS is not metric, the pixels are not of 10 m, or a file cannot be read.
     """
     try:
         with rasterio.open(composite) as file:
@@ -82,27 +110,36 @@ def map_from_disk(composite: Path, inventory: Path | None, bands: tuple[str, ...
                 raise UnusableMap(
                     f"{composite} has no band described as {', '.join(missing)}; found {file.descriptions}"
                 )
-            if file.crs is None or not file.crs.is_projected:
+            if file.crs is None or not file.crs.is_projected or file.crs.linear_units_factor[1] != 1:
                 raise UnusableMap(f"{composite}: its CRS {file.crs} has no metres; areas need a projected one")
+            refuse_other_pixels(composite, file)
             layers = file.read([1 + file.descriptions.index(band) for band in bands], out_dtype="float32", masked=True)
+            distorted = None
+            if "geometry" in file.descriptions:
+                distorted = np.isin(file.read(1 + file.descriptions.index("geometry")), (LAYOVER, SHADOW))
             transform, crs, bounds = file.transform, file.crs, file.bounds
         read = geopandas.GeoDataFrame(geometry=[], crs=crs) if inventory is None else geopandas.read_file(inventory)
+    except UnusableDataset as error:
+        raise UnusableMap(str(error)) from error
     except (rasterio.errors.RasterioIOError, OSError, RuntimeError) as error:
         raise UnusableMap(f"cannot read: {error}") from error
     if read.crs is None:
         raise UnusableMap(f"{inventory} says no CRS")
     polygons = read.to_crs(crs).geometry.make_valid()
-    inside = polygons.intersection(shapely.box(*bounds))
+    inside = list(polygons.intersection(shapely.box(*bounds)))
+    if distorted is not None:
+        inside = without(inside, distorted, transform)
     return Map(
         name=composite.name,
         image=np.moveaxis(layers.filled(np.nan), 0, -1),
         transform=transform,
         landslides=[polygon for polygon in inside if polygon.area > 0],
+        is_filtered=distorted is not None,
     )
 
 
 def score_maps(folder: Path, maps: Iterator[Map], threshold: float | None) -> dict[str, Any]:
-    """Return the scores of each map and of all together.
+    """Return the scores of each map and of all together; of each map, whether layover and shadow were taken off its landslides.
 
     Raises:
         UnusableModel: see `load_model`.
@@ -113,10 +150,38 @@ def score_maps(folder: Path, maps: Iterator[Map], threshold: float | None) -> di
     total = MapScores()
     for one in maps:
         found = scan(model, one.image, fill_db(folder, card))
-        scores = match(boxes_on_map(found.kept(limit), one.transform), one.landslides, not_scored=found.not_scored)
-        rows[one.name] = scores.as_dict()
+        boxes = boxes_on_map(found.kept(limit), one.transform)
+        scores = match(boxes, one.landslides, window_m2=one.window_m2, not_scored=found.not_scored)
+        rows[one.name] = {**scores.as_dict(), "without_layover_and_shadow": one.is_filtered}
         total += scores
-    return {"model": card["name"], "sha256": card["sha256"], "threshold": limit, "maps": rows, "all": total.as_dict()}
+    pixels = card.get("pixel_geometry")
+    return {
+        "model": card["name"],
+        "sha256": card["sha256"],
+        "threshold": limit,
+        "pixel_geometry": {"model": pixels, "maps": METRIC},
+        "pixel_geometry_mismatch": None if pixels is None else pixels != METRIC,
+        "maps": rows,
+        "all": total.as_dict(),
+    }
+
+
+def warn(scores: dict[str, Any]) -> None:
+    """Say on stderr what makes scores other than they seem."""
+    if scores["pixel_geometry_mismatch"]:
+        click.secho(
+            f"the model learnt from pixels {scores['pixel_geometry']['model']}, the maps have {METRIC}: "
+            "away from the equator it meets other shapes than it learnt",
+            fg="red",
+            err=True,
+        )
+    for name, row in scores["maps"].items():
+        if not row["without_layover_and_shadow"]:
+            click.secho(
+                f"{name} has no band `geometry`: landslides in layover and shadow, which no pixel shows, count as missed",
+                fg="yellow",
+                err=True,
+            )
 
 
 def boxes_on_map(corners: NDArray[np.int_], transform: Affine) -> list[BaseGeometry]:
@@ -148,7 +213,8 @@ def map_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 DETECTIONS_HELP = """Score a model's detections on whole scenes: windows, suppression, boxes held against landslides.
 
-Give a composite with its inventory, or a simulated event.
+Give a composite with its inventory, or a simulated event that the model did not learn from: sumatra or haiti. The composite's band
+`geometry`, if it has one, takes layover and shadow off the inventory.
 
 \b
 Examples:
@@ -178,8 +244,10 @@ def detections_command(
         if composite and inventory:
             maps = iter([map_from_disk(composite, inventory, tuple(card["bands"]))])
         else:
+            refuse_learnt(card, str(event))
             maps = maps_for(card, str(event), seeds, scene_px)
         scores = score_maps(folder, maps, threshold)
     except (UnusableModel, UnusableMap) as error:
         raise click.ClickException(str(error)) from error
+    warn(scores)
     click.echo(json.dumps(scores, indent=1))

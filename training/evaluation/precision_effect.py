@@ -77,7 +77,7 @@ def effect(exact: Scored, other: Scored, threshold: float, one: Map) -> Effect:
     above, other_above = ((scores > np.float32(threshold)) & is_scored for scores, _ in (exact, other))
     kept, other_kept = (_kept(scores, mask) for scores, mask in ((exact[0], above), (other[0], other_above)))
     right, other_right = (
-        match(boxes_on_map(windows * STRIDE_PX, one.transform), one.landslides).right_boxes
+        match(boxes_on_map(windows * STRIDE_PX, one.transform), one.landslides, window_m2=one.window_m2).right_boxes
         for windows in (kept, other_kept)
     )
     difference = np.abs(exact[0] - other[0])[is_scored].astype(np.float64)

@@ -1,26 +1,39 @@
 """`python -m training explain`: figures 5, 6 and 7 of a model, with the completeness error of what they show."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
+import keras
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 
-from training.dataset import PATCHES, Sample, UnusableDataset, dataset_for
-from training.evaluate import predict
-from training.explanation.densities import circular_mean_deg
-from training.explanation.expected_gradients import Explanation, explain, explain_with_shap
-from training.explanation.figures import draw_figure_5, draw_figure_6, draw_figure_7, explained
+from training.dataset import PATCHES, Dataset, Sample, UnusableDataset, dataset_for
+from training.evaluate import as_trained, predict
+from training.explanation.expected_gradients import (
+    DOUBLINGS,
+    FIRST_STEPS,
+    MOST_ERROR,
+    SHAP_SAMPLES,
+    Explanation,
+    explain,
+    explain_with_shap,
+    until_complete,
+)
+from training.explanation.figures import explained, figure_5, figure_6, figure_7, save
 from training.explanation.ground import Ground, UnknownGround, ground_under
+from training.explanation.slopes import averages, by_outcome
 from training.export import UnusableModel, load_model, read_card
 from training.patches.split import Part
+from training.patches.store import OrbitPass
+from training.report import Steps
 from training.simulator.geometry import look_azimuth
 
 KINDS = ("TP", "FP", "FN")
 BACKGROUND_PATCHES = 64
-STEPS = 32
 MEAN_LATITUDE_DEG = 20.0  # the look azimuth changes by less than 4 degrees between the equator and 45 degrees
 
 
@@ -33,19 +46,41 @@ def kinds_of(scores: NDArray[np.floating], label: NDArray[np.floating], threshol
 def choose(kinds: NDArray[np.str_], scores: NDArray[np.floating], kind: str, count: int) -> NDArray[np.int64]:
     """Return patches of a kind, evenly spread over them in the order of their scores: nobody picked the good ones."""
     places = np.nonzero(kinds == kind)[0]
-    ordered = places[np.argsort(-scores[places], kind="stable")]
-    return ordered[np.unique(np.linspace(0, len(ordered) - 1, min(count, len(ordered))).round().astype(int))]
+    return _spread(places[np.argsort(-scores[places], kind="stable")], count)
 
 
-EXPLAIN_HELP = """Explain a model's decisions: what each pixel of each band contributed, and on which slopes it finds landslides.
+def choose_background(validation: Sample, explained: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return patches without a landslide, evenly spread over those of the validation part.
+
+    Args:
+        validation: what they are chosen from.
+        explained: int64 [n], index of the patches to explain: none of them may be what it is held against.
+    """
+    is_calm = (validation.label != 1) & ~np.isin(validation.index, explained)
+    return _spread(np.nonzero(is_calm)[0], BACKGROUND_PATCHES)
+
+
+def _spread(places: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    return places[np.unique(np.linspace(0, len(places) - 1, min(count, len(places))).round().astype(int))]
+
+
+EXPLAIN_HELP = f"""Explain a model's decisions: what each pixel of each band contributed, and on which slopes it finds landslides.
 
 Writes figure5.png (true and false positives), figure6.png (true positives and misses, band by band), figure7.png (slope and aspect)
-and explanation.json, which holds the completeness error. Patches are chosen evenly over their scores.
+and explanation.json, which holds the completeness error. Patches are chosen evenly over their scores, from events that the model learnt
+from; the background they are held against comes from the validation part.
+
+Expected gradients begin with {FIRST_STEPS} steps and double them, up to {FIRST_STEPS * 2**DOUBLINGS}, until the completeness error is
+below {100 * MOST_ERROR:g} %. Where it stays above, all files are written and the command ends with an error.
 
 \b
 Example:
   python -m training explain serving/models/vv_vh_descending_60_12 --out build/training/explanation
 """
+METHOD_HELP = (
+    f"shap needs the package of that name, which is not installed here. Expect a completeness error of 20 to 40 % from its {SHAP_SAMPLES} "
+    f"samples: the command then ends with an error, as with every one from {100 * MOST_ERROR:g} % on."
+)
 
 
 @click.command("explain", help=EXPLAIN_HELP)
@@ -59,7 +94,7 @@ Example:
     type=click.Choice(["expected-gradients", "shap"]),
     default="expected-gradients",
     show_default=True,
-    help="shap needs the package of that name, which is not installed here.",
+    help=METHOD_HELP,
 )
 @click.option("--threshold", type=click.FloatRange(0, 1), help="The card's where it is not given.")
 @click.option("--ground/--no-ground", default=True, show_default=True, help="Inventory outlines and figure 7.")
@@ -69,36 +104,71 @@ def explain_command(
     """Explain a model's decisions."""
     try:
         card, model = read_card(folder), load_model(folder)
-        _, orbit_pass, pre_days, post_days = card["name"].rsplit("_", 3)
         fills = card["fill_db"]
         by_band = fills if isinstance(fills, dict) else dict(zip(card["bands"], fills, strict=True))
-        dataset = dataset_for(data, int(pre_days), int(post_days)).filled_with(by_band)
-        sample = dataset.select(
-            part, orbit_pass.upper(), card["bands"], split=card.get("training", {}).get("split", "cell")
-        )
-        scores = predict(model, sample)
+        pre_days, post_days = (int(days) for days in card["name"].rsplit("_", 2)[1:])
+        dataset = dataset_for(data, pre_days, post_days).filled_with(by_band)
+        experiment = as_trained(card, dataset)
+        orbit_pass = experiment.orbit_pass
+        choice = {"orbit_pass": orbit_pass, "bands": card["bands"], "split": experiment.split}
+        sample = dataset.select(part, **choice, events=() if part == "unseen" else experiment.events)
+        validation = dataset.select("validation", **choice, events=experiment.events)
+        scores = predict(model, sample) if len(sample) else np.zeros(0)
         kinds = kinds_of(scores, sample.label, card["threshold"] if threshold is None else threshold)
         places = np.concatenate([choose(kinds, scores, kind, each) for kind in KINDS])
         if not len(places):
             raise click.ClickException(f"{data}: no landslide and no false alarm in part {part}: nothing to explain")
-        calm = choose(np.where(sample.label == 1, "", "calm"), scores, "calm", BACKGROUND_PATCHES)
-        patches, background = sample.take(places), sample.take(calm)
-        found = (
-            explain_with_shap(model, patches, background)
-            if method == "shap"
-            else explain(model, patches, background, steps=STEPS)
-        )
-        under = ground_under(dataset.folder, dataset.source, sample.rows[places]) if ground else None
-        _draw(out, card["bands"], sample, places, kinds, scores, patches, found, under)
-        report = _report(card, sample, places, kinds, scores, found, method, len(calm))
-        if ground:
-            report["slope_and_aspect"] = _figure_7(
-                out, orbit_pass.upper(), dataset.folder, dataset.source, sample, kinds
+        calm = choose_background(validation, sample.index[places])
+        if not len(calm):
+            raise click.ClickException(
+                f"{data}: no patch without a landslide in the validation part: nothing to hold the explained ones against"
             )
+        # before the explanation: a set that the simulator no longer makes is refused in seconds
+        shown = np.union1d(places, np.nonzero(sample.label == 1)[0])
+        under = _ground(dataset, sample.rows[shown], orbit_pass) if ground else None
+        patches = sample.take(places)
+        found = _explained(model, patches, validation.take(calm), method)
     except (UnusableModel, UnusableDataset, UnknownGround, ModuleNotFoundError) as error:
         raise click.ClickException(str(error)) from error
+    outlined = None if under is None else under.at(np.searchsorted(shown, places))
+    _draw(out, card["bands"], sample, places, kinds, scores, patches, found, outlined)
+    report = _report(card, sample, places, kinds, scores, found, method, len(calm))
+    if under is not None:
+        report["slope_and_aspect"] = _draw_slopes(out, dataset, orbit_pass, under, sample.event[shown], kinds[shown])
     (out / "explanation.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     click.echo(f"{out}: {len(places)} patches, completeness error {100 * found.completeness_error:.2f} %")
+    if not found.is_complete:
+        _end_incomplete(found)
+
+
+def _ground(dataset: Dataset, rows: NDArray[np.void], orbit_pass: OrbitPass) -> Ground:
+    with Steps("scene", console=Console(stderr=True)) as steps:
+        return ground_under(dataset.folder, dataset.source, rows, orbit_pass, steps)
+
+
+def _explained(
+    model: keras.Model, patches: NDArray[np.float32], background: NDArray[np.float32], method: str
+) -> Explanation:
+    if method == "shap":
+        return explain_with_shap(model, patches, background)
+
+    def attempt(steps: int) -> Explanation:
+        with Steps(f"{steps} steps, patch", console=Console(stderr=True)) as bar:
+            return explain(model, patches, background, steps=steps, progress=bar)
+
+    return until_complete(attempt)
+
+
+def _end_incomplete(found: Explanation) -> None:
+    limit = f"{100 * MOST_ERROR:g} %"
+    means = "" if found.steps is None else f" after {found.steps} steps"
+    click.secho(
+        f"completeness error {100 * found.completeness_error:.1f} %{means}, not below {limit}: what these contributions leave out could "
+        "lie anywhere. The files are written and say so; do not show them as explanations",
+        fg="red",
+        err=True,
+    )
+    click.get_current_context().exit(1)
 
 
 def _draw(
@@ -117,10 +187,30 @@ def _draw(
     records = explained(kinds[places].tolist(), scores[places].tolist(), titles, patches, found, scars)
     by_kind = {kind: [record for record in records if record.kind == kind] for kind in KINDS}
     if by_kind["TP"] or by_kind["FP"]:
-        draw_figure_5(by_kind["TP"] + by_kind["FP"], bands, found.completeness_error, out / "figure5.png")
+        save(figure_5(by_kind["TP"] + by_kind["FP"], bands, found.completeness_error), out / "figure5.png")
     if by_kind["TP"] or by_kind["FN"]:
-        chosen = by_kind["TP"][:2] + by_kind["FN"][:2]
-        draw_figure_6(chosen, bands, found.completeness_error, out / "figure6.png")
+        save(figure_6(by_kind["TP"][:2] + by_kind["FN"][:2], bands, found.completeness_error), out / "figure6.png")
+
+
+def _draw_slopes(
+    out: Path,
+    dataset: Dataset,
+    orbit_pass: OrbitPass,
+    ground: Ground,
+    event: NDArray[np.str_],
+    kinds: NDArray[np.str_],
+) -> dict[str, Any]:
+    """Draw figure 7 over the scar pixels of all landslide patches of the part; return what it rests on."""
+    pixels = by_outcome(ground, kinds)
+    events = ", ".join(sorted(set(event[np.isin(kinds, ("TP", "FN"))].tolist())))
+    sight = "without" if ground.is_filtered else "with"
+    title = (
+        f"slope and aspect under landslides, {sight} layover and shadow, {orbit_pass.lower()}, {dataset.source.get('kind', '')} data: "
+        f"{events}"
+    )
+    if len(pixels["all"][0]):
+        save(figure_7(pixels, look_azimuth(orbit_pass, MEAN_LATITUDE_DEG), title), out / "figure7.png")
+    return {"without_layover_and_shadow": ground.is_filtered, **averages(pixels)}
 
 
 def _report(
@@ -137,19 +227,17 @@ def _report(
     shares = {}
     for kind in KINDS:
         if (here := kinds[places] == kind).any():
-            part = Explanation(
-                contributions=found.contributions[here],
-                logits=found.logits[here],
-                background_logit=found.background_logit,
-            )
+            part = replace(found, contributions=found.contributions[here], logits=found.logits[here])
             shares[kind] = dict(zip(card["bands"], part.band_shares().round(4).tolist(), strict=True))
     return {
         "model": card["name"],
         "sha256": card["sha256"],
         "method": method,
-        "background_patches": background,
-        "steps": STEPS if method == "expected-gradients" else None,
+        "events": sorted(set(sample.event.tolist())),
+        "background": {"part": "validation", "patches": background},
+        "steps": found.steps,
         "completeness_error": round(found.completeness_error, 5),
+        "is_complete": found.is_complete,
         "decisions": counted,
         "band_shares": shares,
         "patches": [
@@ -161,32 +249,4 @@ def _report(
             }
             for place, gap in zip(places, found.gaps, strict=True)
         ],
-    }
-
-
-def _figure_7(
-    out: Path, orbit_pass: Any, folder: Path, source: dict[str, Any], sample: Sample, kinds: NDArray[np.str_]
-) -> dict[str, Any]:
-    """Draw figure 7 over the scar pixels of all landslide patches of the part; return their medians."""
-    is_slide = sample.label == 1
-    ground = ground_under(folder, source, sample.rows[is_slide])
-    kind = kinds[is_slide]
-    masks = {"all": np.ones(len(kind), bool), "tp": kind == "TP", "fn": kind == "FN"}
-    pairs = {name: ground.under_scars(keep) for name, keep in masks.items()}
-    events = ", ".join(sorted(set(sample.event[is_slide].tolist())))
-    draw_figure_7(
-        {name: pair[0] for name, pair in pairs.items()},
-        {name: pair[1] for name, pair in pairs.items()},
-        look_azimuth(orbit_pass, MEAN_LATITUDE_DEG),
-        f"slope and aspect under landslides, {orbit_pass.lower()}, {source.get('kind', '')} data: {events}",
-        out / "figure7.png",
-    )
-    return {
-        name: {
-            "pixels": len(slope),
-            "median_slope_deg": round(float(np.median(slope)), 1),
-            "mean_aspect_deg": round(circular_mean_deg(aspect), 1),
-        }
-        for name, (slope, aspect) in pairs.items()
-        if len(slope)
     }

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from training.explanation.densities import aspect_density, slope_density
-from training.explanation.expected_gradients import Explanation
+from training.explanation.expected_gradients import MOST_ERROR, Explanation
+from training.explanation.slopes import Pixels
 
 RANGES_DB = {"postVV": (-20.0, 0.0), "postVH": (-27.0, -7.0), "diffVV": (-6.0, 6.0), "diffVH": (-6.0, 6.0)}
 KINDS = {"all": ("#555555", "all landslides"), "tp": ("#2b7a4b", "found (TP)"), "fn": ("#b2432f", "missed (FN)")}
@@ -59,8 +60,8 @@ def explained(
     ]
 
 
-def draw_figure_5(records: Sequence[Explained], bands: Sequence[str], error: float, out: Path) -> None:
-    """Write true positives beside false positives: post-event VV, change in VV, and the mean contribution of a pixel over all bands."""
+def figure_5(records: Sequence[Explained], bands: Sequence[str], error: float) -> Figure:
+    """Draw true positives beside false positives: post-event VV, change in VV, and the mean contribution of a pixel over all bands."""
     columns = ("postVV", "diffVV", "mean contribution")
     figure = Figure(figsize=(2.4 * len(columns) * 2, 2.55 * max(1, (len(records) + 1) // 2)), layout="constrained")
     kinds = list(dict.fromkeys(record.kind for record in records))
@@ -80,11 +81,11 @@ def draw_figure_5(records: Sequence[Explained], bands: Sequence[str], error: flo
             here[2].set_title("mean contribution", fontsize=8)
     figure.colorbar(image, ax=axes, shrink=0.6, label="contribution to the logit, mean over bands")
     figure.suptitle(_headline(error), fontsize=9)
-    _save(figure, out)
+    return figure
 
 
-def draw_figure_6(records: Sequence[Explained], bands: Sequence[str], error: float, out: Path) -> None:
-    """Write a row a patch: its bands, then what each band's pixels contributed, all on one colour scale."""
+def figure_6(records: Sequence[Explained], bands: Sequence[str], error: float) -> Figure:
+    """Draw a row a patch: its bands, then what each band's pixels contributed, all on one colour scale."""
     figure = Figure(figsize=(1.75 * (2 * len(bands) + 1) + 1, 1.78 * len(records) + 0.8), layout="constrained")
     axes = figure.subplots(len(records), 2 * len(bands) + 1, squeeze=False)
     limit = _limit([record.contributions for record in records])
@@ -99,33 +100,26 @@ def draw_figure_6(records: Sequence[Explained], bands: Sequence[str], error: flo
         panel.set_title(title, fontsize=9)
     figure.colorbar(image, ax=axes, shrink=0.7, pad=0.01, label="contribution to the logit")
     figure.suptitle(_headline(error), fontsize=9)
-    _save(figure, out)
+    return figure
 
 
-def draw_figure_7(
-    slopes: Mapping[str, NDArray[np.floating]],
-    aspects: Mapping[str, NDArray[np.floating]],
-    look_deg: float,
-    title: str,
-    out: Path,
-) -> None:
-    """Write the densities of slope and aspect over scar pixels of all, found and missed landslides.
+def figure_7(pixels: Mapping[str, Pixels], look_deg: float, title: str) -> Figure:
+    """Draw the densities of slope and aspect over scar pixels of all, found and missed landslides.
 
     Args:
-        slopes: degrees by kind: `all`, `tp`, `fn`; a kind without pixels is left out.
-        aspects: likewise, clockwise from north.
+        pixels: slope and aspect by `all`, `tp`, `fn`; a kind without pixels is left out.
         look_deg: azimuth in which the radar looks; slopes that face it have the opposite aspect.
         title: of the figure.
-        out: file.
     """
     figure = Figure(figsize=(10, 3.8), layout="constrained")
     left, right = figure.subplots(1, 2)
     at_slope, at_aspect = np.linspace(0, 80, 161), np.linspace(0, 360, 361)
     for kind, (colour, name) in KINDS.items():
-        if len(slopes.get(kind, ())):
-            label = f"{name}: {len(slopes[kind]):,} pixels"
-            left.plot(at_slope, slope_density(slopes[kind], at_slope), color=colour, label=label)
-            right.plot(at_aspect, aspect_density(aspects[kind], at_aspect), color=colour, label=label)
+        if kind in pixels and len(pixels[kind][0]):
+            slope, aspect = pixels[kind]
+            label = f"{name}: {len(slope):,} pixels"
+            left.plot(at_slope, slope_density(slope, at_slope), color=colour, label=label)
+            right.plot(at_aspect, aspect_density(aspect, at_aspect), color=colour, label=label)
     facing = (look_deg + 180) % 360
     right.axvline(facing, color="black", lw=0.8, ls=":")
     right.annotate("faces the radar", (facing, right.get_ylim()[1]), fontsize=7, ha="center", va="bottom")
@@ -134,7 +128,7 @@ def draw_figure_7(
     right.set_xticklabels(["N", "NE", "E", "SE", "S", "SW", "W", "NW", "N"])
     left.legend(fontsize=8)
     figure.suptitle(title, fontsize=9)
-    _save(figure, out)
+    return figure
 
 
 def _band(panel: Axes, record: Explained, band: str, bands: Sequence[str]) -> None:
@@ -166,12 +160,14 @@ def _limit(values: Sequence[NDArray[np.floating]]) -> float:
 
 
 def _headline(error: float) -> str:
+    verdict = "" if error < MOST_ERROR else f", NOT COMPLETE: it must be below {100 * MOST_ERROR:g} %"
     return (
-        f"contribution of each pixel to the logit; red speaks for a landslide, blue against; completeness error {100 * error:.1f} %; "
-        "green: inventory"
+        f"contribution of each pixel to the logit; red speaks for a landslide, blue against; completeness error {100 * error:.1f} %"
+        f"{verdict}; green: inventory"
     )
 
 
-def _save(figure: Figure, out: Path) -> None:
+def save(figure: Figure, out: Path) -> None:
+    """Write a figure; its folder is made if absent."""
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=140)

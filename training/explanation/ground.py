@@ -1,23 +1,26 @@
-"""The ground under a patch: slope, aspect, and where the inventory says it failed.
+"""The ground under a patch: slope, aspect, where the inventory says it failed, and how much of that the pass can see.
 
-Patches hold radar only. A simulated place is made again from its seed, without its radar images. For real ones a file `ground.npz`
-beside the patch set says it: arrays `event`, `scene`, `row`, `column` [m] as in the set's index, `slope_deg` and `aspect_deg` float
-[m, 64, 64], `scar` bool [m, 64, 64].
+Patches hold radar only. A simulated place is made again from its seed, without its radar images, and held against what the set says of
+its patches. For real ones a file `ground.npz` beside the patch set says it: arrays `event`, `scene`, `row`, `column` [m] as in the set's
+index, `slope_deg` and `aspect_deg` float [m, 64, 64], `scar` bool [m, 64, 64]; and where layover and shadow are known,
+`distorted_ascending` and `distorted_descending` bool [m, 64, 64].
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from training.patches.labels import PATCH_PX
+from training.patches.store import OrbitPass
 from training.simulator.events import EVENTS
 from training.simulator.scene import Scene
 
-PATCH_PX = 64
 FILE = "ground.npz"
+_PIXEL = 1 / PATCH_PX**2  # share of a patch
 
 
 class UnknownGround(ValueError):
@@ -30,63 +33,125 @@ class Ground:
 
     Attributes:
         slope_deg, aspect_deg: float32 [n, 64, 64]; aspect is downhill, clockwise from north.
-        scar: bool [n, 64, 64].
+        scar: bool [n, 64, 64], of the original inventory.
+        seen: bool [n, 64, 64], scar without layover and shadow of the pass, by which patches are labelled.
+        is_filtered: False if layover and shadow are not known: `seen` is `scar` then.
     """
 
     slope_deg: NDArray[np.float32]
     aspect_deg: NDArray[np.float32]
     scar: NDArray[np.bool_]
+    seen: NDArray[np.bool_]
+    is_filtered: bool = True
+
+    def at(self, places: NDArray[np.integer[Any]]) -> "Ground":
+        """Return the ground under some of the patches, by number."""
+        return Ground(
+            slope_deg=self.slope_deg[places],
+            aspect_deg=self.aspect_deg[places],
+            scar=self.scar[places],
+            seen=self.seen[places],
+            is_filtered=self.is_filtered,
+        )
 
     def under_scars(self, keep: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return slopes and aspects of the scar pixels of some patches."""
-        pixels = self.scar & keep[:, None, None]
+        """Return slopes and aspects of the scar pixels of some patches that the pass can see."""
+        pixels = self.seen & keep[:, None, None]
         return self.slope_deg[pixels], self.aspect_deg[pixels]
 
 
-def ground_under(folder: Path, source: dict[str, Any], rows: NDArray[np.void]) -> Ground:
+def ground_under(
+    folder: Path,
+    source: dict[str, Any],
+    rows: NDArray[np.void],
+    orbit_pass: OrbitPass,
+    progress: Callable[[int, int], object] = lambda done, of: None,
+) -> Ground:
     """Return the ground under some patches of a set.
 
     Args:
         folder: of the set.
         source: what the set says it was made from.
-        rows: index rows with `event`, `scene`, `row`, `column`.
+        rows: index rows of `patches.store.ROW`, of one pass.
+        orbit_pass: theirs.
+        progress: is told the scenes that are done and all scenes.
 
     Raises:
-        UnknownGround: the set is not simulated and has no `ground.npz`, or a patch is not in it.
+        UnknownGround: the set is not simulated and has no `ground.npz`, a patch is not in it, or the simulator no longer makes its scenes.
     """
     if (folder / FILE).is_file():
-        return _stored(folder / FILE, rows)
+        return _stored(folder / FILE, rows, orbit_pass)
     if source.get("kind") != "simulated":
         raise UnknownGround(
-            f"{folder}: no {FILE} beside the set, and it is not simulated; see training/explanation/ground.py"
+            f"{folder}: no {FILE} beside the set, and it is not simulated; see training/explanation/ground.py, or give --no-ground"
         )
     side = int(source["scene_px"])
-    order = np.lexsort((rows["scene"], rows["event"]))  # one place after another: only the last one made is kept
-    cells = np.zeros((len(rows), 3, PATCH_PX, PATCH_PX), np.float32)
-    for number in order:
-        event, scene, row, column = (rows[name][number] for name in ("event", "scene", "row", "column"))
-        place = _simulated(str(event), int(scene), side)
-        window = (slice(PATCH_PX * row, PATCH_PX * (row + 1)), slice(PATCH_PX * column, PATCH_PX * (column + 1)))
-        cells[number] = [layer[window] for layer in place]
-    return Ground(slope_deg=cells[:, 0], aspect_deg=cells[:, 1], scar=cells[:, 2] > 0)
+    shape = (len(rows), PATCH_PX, PATCH_PX)
+    ground = Ground(
+        slope_deg=np.zeros(shape, np.float32),
+        aspect_deg=np.zeros(shape, np.float32),
+        scar=np.zeros(shape, bool),
+        seen=np.zeros(shape, bool),
+    )
+    places = sorted(set(zip(rows["event"].tolist(), rows["scene"].tolist(), strict=True)))
+    progress(0, len(places))
+    for done, (event, seed) in enumerate(places, 1):
+        here = np.nonzero((rows["event"] == event) & (rows["scene"] == seed))[0]
+        made = _simulated(folder, event, seed, side, orbit_pass)
+        for number in here:
+            top, left = (PATCH_PX * int(rows[name][number]) for name in ("row", "column"))
+            for name, layer in made.items():
+                getattr(ground, name)[number] = layer[top : top + PATCH_PX, left : left + PATCH_PX]
+        _refuse_other_scene(folder, rows[here], ground.at(here))
+        progress(done, len(places))
+    return ground
 
 
-@lru_cache(maxsize=1)
-def _simulated(event: str, seed: int, side: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+def _simulated(folder: Path, event: str, seed: int, side: int, orbit_pass: OrbitPass) -> dict[str, NDArray[Any]]:
+    if event not in EVENTS:
+        raise UnknownGround(
+            f"{folder}: the simulator no longer knows {event!r}; simulate the set again, or give --no-ground"
+        )
     scene = Scene(EVENTS[event], seed=seed, shape=(side, side))
-    return scene.terrain.slope_deg, scene.terrain.aspect_deg, scene.is_slide()
+    scar = scene.is_slide()
+    return {
+        "slope_deg": scene.terrain.slope_deg,
+        "aspect_deg": scene.terrain.aspect_deg,
+        "scar": scar,
+        "seen": scar & ~scene.view(orbit_pass).is_distorted,
+    }
 
 
-def _stored(file: Path, rows: NDArray[np.void]) -> Ground:
+def _refuse_other_scene(folder: Path, rows: NDArray[np.void], ground: Ground) -> None:
+    """Refuse a scene whose landslides are not those of its patches: slopes of another place would be drawn under them."""
+    for name, mask in (("original", ground.scar), ("landslide", ground.seen)):
+        shares = mask.mean(axis=(1, 2))
+        other = np.abs(shares - rows[name]) > _PIXEL / 2
+        if other.any():
+            first = int(other.argmax())
+            row = rows[first]
+            raise UnknownGround(
+                f"{folder}: the set was made by another version of the simulator: in {int(other.sum())} of {len(rows)} patches of "
+                f"{row['event']} {row['scene']} the landslides are others now, in cell {row['row']}-{row['column']} {shares[first]:.2%} "
+                f"of the pixels where the set says {row[name]:.2%} ({name}). Simulate it again, or give --no-ground"
+            )
+
+
+def _stored(file: Path, rows: NDArray[np.void], orbit_pass: OrbitPass) -> Ground:
     names = ("event", "scene", "row", "column")
+    distorted = f"distorted_{orbit_pass.lower()}"
     with np.load(file) as arrays:
         place = {key: i for i, key in enumerate(zip(*(arrays[name].tolist() for name in names), strict=True))}
         wanted = list(zip(*(rows[name].tolist() for name in names), strict=True))
         if missing := [key for key in wanted if key not in place]:
             raise UnknownGround(f"{file}: nothing of {len(missing)} patches, the first is {missing[0]}")
         index = [place[key] for key in wanted]
+        scar = arrays["scar"][index].astype(bool)
+        is_filtered = distorted in arrays.files
         return Ground(
             slope_deg=arrays["slope_deg"][index].astype(np.float32),
             aspect_deg=arrays["aspect_deg"][index].astype(np.float32),
-            scar=arrays["scar"][index].astype(bool),
+            scar=scar,
+            seen=scar & ~arrays[distorted][index].astype(bool) if is_filtered else scar,
+            is_filtered=is_filtered,
         )

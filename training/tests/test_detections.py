@@ -10,12 +10,13 @@ import shapely
 from affine import Affine
 from click.testing import CliRunner
 
-from training.evaluation.detections import MapScores, match, scan
-from training.evaluation.map_scores import detections_command, simulated_maps
+from training.evaluation.detections import MapScores, match, scan, without
+from training.evaluation.map_scores import Map, UnusableMap, detections_command, map_from_disk, simulated_maps
 from training.export import save_weights
 from training.tests.numpy_network import random_model
 
 BANDS = ("postVV", "postVH", "diffVV", "diffVH")
+WINDOW_M2 = 640.0**2
 
 
 def test_boxes_and_landslides_are_matched_by_area():
@@ -26,7 +27,7 @@ def test_boxes_and_landslides_are_matched_by_area():
         shapely.box(2600, 0, 3000, 100),  # 4 000 m2 in the second box, under 5 %: neither
         shapely.box(9000, 0, 9100, 100),  # out of every box
     ]
-    found = match(boxes, landslides, not_scored=7).as_dict()
+    found = match(boxes, landslides, window_m2=WINDOW_M2, not_scored=7).as_dict()
     assert (found["boxes"], found["right_boxes"], found["landslides"], found["found"]) == (3, 1, 4, 2)
     assert (found["large_landslides"], found["large_found"], found["not_scored"]) == (3, 2, 7)
     assert (found["precision"], found["recall"], found["f1"]) == (0.3333, 0.5, 0.4)
@@ -35,15 +36,24 @@ def test_boxes_and_landslides_are_matched_by_area():
 
 def test_overlapping_landslides_are_not_counted_twice_in_a_box():
     piece = shapely.box(0, 0, 640, 20)  # 3.1 % of the box; two copies of it would pass 5 %
-    assert match([shapely.box(0, 0, 640, 640)], [piece, piece]).right_boxes == 0
+    assert match([shapely.box(0, 0, 640, 640)], [piece, piece], window_m2=WINDOW_M2).right_boxes == 0
 
 
 def test_nothing_detected_or_nothing_there_is_no_number():
-    assert match([], [shapely.box(0, 0, 10, 10)]).as_dict()["precision"] is None
-    assert match([shapely.box(0, 0, 640, 640)], []).as_dict()["recall"] is None
+    missed = match([], [shapely.box(0, 0, 10, 10)], window_m2=WINDOW_M2)
+    false = match([shapely.box(0, 0, 640, 640)], [], window_m2=WINDOW_M2)
+    assert missed.as_dict()["precision"] is None
+    assert false.as_dict()["recall"] is None
     assert MapScores().as_dict()["f1"] is None
-    total = match([], [shapely.box(0, 0, 10, 10)]) + match([shapely.box(0, 0, 640, 640)], [])
-    assert (total.boxes, total.landslides) == (1, 1)
+    assert ((missed + false).boxes, (missed + false).landslides) == (1, 1)
+
+
+def test_large_landslides_are_told_by_the_size_of_a_window_even_where_nothing_is_detected():
+    slide = [shapely.box(0, 0, 100, 190)]  # 19 000 m2: under 5 % of 640 m x 640 m, over 5 % of 576 m x 576 m
+    assert match([], slide, window_m2=WINDOW_M2).large_landslides == 0
+    of_9_m = Map(name="", image=np.zeros((64, 64, 4)), transform=Affine.scale(9, -9), landslides=slide)
+    assert of_9_m.window_m2 == pytest.approx(576**2)
+    assert match([], slide, window_m2=of_9_m.window_m2).large_landslides == 1
 
 
 def test_scan_scores_each_window_as_the_network_does():
@@ -70,14 +80,61 @@ def test_kept_boxes_are_the_best_of_those_that_overlap():
         assert all((np.abs(a - b) >= 60).any() for b in kept[i + 1 :])
 
 
+def test_pixels_out_of_sight_are_taken_off_landslides():
+    mask = np.zeros((10, 10), bool)
+    mask[:, :2] = mask[9, 9] = True
+    half, whole, gone = shapely.box(0, -20, 40, 0), shapely.box(50, -50, 70, -30), shapely.box(0, -50, 20, -40)
+    left = without([half, whole, gone], mask, Affine.scale(10, -10))
+    assert [polygon.area for polygon in left] == [400, 400, 0]
+    assert left[0].equals(shapely.box(20, -20, 40, 0))
+
+
 @pytest.fixture
-def model(tmp_path):
-    card = {
-        "name": "vv_vh_ascending_60_12", "version": 1, "variant": "published", "filters": 2, "bands": list(BANDS),
-        "standardisation": None, "fill_db": dict.fromkeys(BANDS, 0.0), "threshold": 0.6,
-    }  # fmt: skip
-    save_weights(random_model(seed=3, filters=2), tmp_path / "model", card)
-    return tmp_path / "model"
+def make_model(tmp_path):
+    def _make_model(**more):
+        card = {
+            "name": "vv_vh_ascending_60_12", "version": 1, "variant": "published", "filters": 2, "bands": list(BANDS),
+            "standardisation": None, "fill_db": dict.fromkeys(BANDS, 0.0), "threshold": 0.6, **more,
+        }  # fmt: skip
+        save_weights(random_model(seed=3, filters=2), tmp_path / "model", card)
+        return tmp_path / "model"
+
+    return _make_model
+
+
+@pytest.fixture
+def model(make_model):
+    return make_model()
+
+
+def write_composite(path, *, crs="EPSG:32653", side=10, geometry=None):
+    """96 x 128 px of noise; its corner at 500 000, 4 000 000."""
+    names = BANDS if geometry is None else (*BANDS, "geometry")
+    with rasterio.open(
+        path, "w", driver="GTiff", width=128, height=96, count=len(names), dtype="float32", crs=crs,
+        transform=Affine(side, 0, 500_000, 0, -side, 4_000_000), nodata=-9999.0,
+    ) as file:  # fmt: skip
+        file.write(np.random.default_rng(0).normal(0, 2, (4, 96, 128)).astype(np.float32), [1, 2, 3, 4])
+        if geometry is not None:
+            file.write(geometry.astype(np.float32), 5)
+        file.descriptions = names
+    return path
+
+
+@pytest.fixture
+def inventory(tmp_path):
+    """One landslide of 160 000 m2 on the composite, and one elsewhere."""
+    slide = shapely.box(500_100, 3_999_500, 500_500, 3_999_900)
+    frame = geopandas.GeoDataFrame(geometry=[slide, shapely.box(0, 0, 9, 9)], crs="EPSG:32653").to_crs("EPSG:4326")
+    frame.to_file(tmp_path / "i.gpkg")
+    return tmp_path / "i.gpkg"
+
+
+def detect(model, composite, inventory):
+    options = ["--composite", str(composite), "--inventory", str(inventory), "--threshold", "0"]
+    result = CliRunner().invoke(detections_command, [str(model), *options])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout), result.stderr
 
 
 def test_simulated_landslides_keep_their_number_and_area():
@@ -87,32 +144,53 @@ def test_simulated_landslides_keep_their_number_and_area():
     assert shapely.union_all(one.landslides).area == pytest.approx(sum(p.area for p in one.landslides))
 
 
-def test_composite_and_inventory_from_disk(tmp_path, model):
-    transform = Affine(10, 0, 500_000, 0, -10, 4_000_000)
-    with rasterio.open(
-        tmp_path / "c.tif", "w", driver="GTiff", width=128, height=96, count=4, dtype="float32", crs="EPSG:32653",
-        transform=transform, nodata=-9999.0,
-    ) as file:  # fmt: skip
-        file.write(np.random.default_rng(0).normal(0, 2, (4, 96, 128)).astype(np.float32))
-        file.descriptions = BANDS
-    slide = shapely.box(500_100, 3_999_500, 500_500, 3_999_900)
-    frame = geopandas.GeoDataFrame(geometry=[slide, shapely.box(0, 0, 9, 9)], crs="EPSG:32653").to_crs("EPSG:4326")
-    frame.to_file(tmp_path / "i.gpkg")
-    arguments = [
-        str(model),
-        "--composite",
-        str(tmp_path / "c.tif"),
-        "--inventory",
-        str(tmp_path / "i.gpkg"),
-        "--threshold",
-        "0",
-    ]
-    result = CliRunner().invoke(detections_command, arguments)
-    assert result.exit_code == 0, result.output
-    found = json.loads(result.stdout)["all"]
-    assert (found["landslides"], found["landslide_m2"]) == (1, pytest.approx(160_000, rel=0.01))
-    assert found["boxes"] == 2
+def test_composite_and_inventory_from_disk(tmp_path, model, inventory):
+    found, told = detect(model, write_composite(tmp_path / "c.tif"), inventory)
+    assert (found["all"]["landslides"], found["all"]["landslide_m2"]) == (1, pytest.approx(160_000, rel=0.01))
+    assert found["all"]["boxes"] == 2
+    assert found["maps"]["c.tif"]["without_layover_and_shadow"] is False
+    assert "no band `geometry`" in told
     assert CliRunner().invoke(detections_command, [str(model)]).exit_code == 2
+
+
+def test_layover_and_shadow_are_taken_off_the_inventory(tmp_path, model, inventory):
+    geometry = np.zeros((96, 128))
+    geometry[10:50, 10:20], geometry[10:50, 20:25], geometry[10:50, 25:30] = 1, 2, 3  # unknown, 3, stays
+    found, told = detect(model, write_composite(tmp_path / "c.tif", geometry=geometry), inventory)
+    assert found["all"]["landslide_m2"] == pytest.approx(160_000 * 25 / 40, rel=0.01)
+    assert found["maps"]["c.tif"]["without_layover_and_shadow"] is True
+    assert told == ""
+
+
+def test_pixels_other_than_those_the_model_learnt_from_are_said(tmp_path, make_model, inventory):
+    composite = write_composite(tmp_path / "c.tif", geometry=np.zeros((96, 128)))
+    found, told = detect(make_model(pixel_geometry="epsg4326_10m"), composite, inventory)
+    assert found["pixel_geometry"] == {"model": "epsg4326_10m", "maps": "utm_10m"}
+    assert found["pixel_geometry_mismatch"] is True
+    assert "pixels epsg4326_10m" in told
+    found, told = detect(make_model(pixel_geometry="utm_10m"), composite, inventory)
+    assert found["pixel_geometry_mismatch"] is False
+    assert told == ""
+
+
+@pytest.mark.parametrize(
+    ("crs", "side", "complaint"),
+    [
+        ("EPSG:32653", 30, "pixels of 30 m"),
+        ("EPSG:2264", 32.8, "no metres"),  # feet
+        ("EPSG:4326", 9e-5, "no metres"),
+    ],
+)
+def test_composites_of_other_pixels_are_refused(tmp_path, crs, side, complaint):
+    with pytest.raises(UnusableMap, match=complaint):
+        map_from_disk(write_composite(tmp_path / "c.tif", crs=crs, side=side), None, BANDS)
+
+
+def test_events_that_the_model_learnt_from_are_refused(make_model):
+    learnt = make_model(training={"events": ["hokkaido", "practice"]})
+    result = CliRunner().invoke(detections_command, [str(learnt), "--event", "hokkaido"])
+    assert result.exit_code == 1
+    assert all(word in result.stderr for word in ("hokkaido", "sumatra", "haiti"))
 
 
 def test_simulated_event_prints_nothing_but_json(model):

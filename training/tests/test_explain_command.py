@@ -2,32 +2,22 @@
 
 import json
 import re
+import sys
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
-from training.explanation.command import choose, explain_command, kinds_of
+from training.dataset import Sample, dataset_for
+from training.evaluate import predict
+from training.explanation.command import choose, choose_background, explain_command, kinds_of
+from training.explanation.ground import FILE
 from training.export import save_weights
-from training.sources.simulated import Recipe, build
+from training.tests.easy_patches import write_easy_set
 from training.tests.numpy_network import np, random_model
 
 BANDS = ("postVV", "postVH", "diffVV", "diffVH")
-
-
-@pytest.fixture(scope="module")
-def places(tmp_path_factory):
-    root = tmp_path_factory.mktemp("explain")
-    list(
-        build(Recipe(events=("hokkaido",), scenes_per_event=2, unseen_scenes_per_event=0, scene_px=256), root / "60-12")
-    )
-    card = {
-        "name": "vv_vh_descending_60_12", "version": 1, "variant": "published", "filters": 8, "bands": list(BANDS),
-        "standardisation": {"mean": [-9.0, -16.0, 0.0, 0.0], "std": [4.0] * 4}, "threshold": 0.6,
-        "fill_db": dict.fromkeys(BANDS, 0.0),
-    }  # fmt: skip
-    model = random_model(seed=1, filters=8, mean=card["standardisation"]["mean"], std=card["standardisation"]["std"])
-    save_weights(model, root / "model", card)
-    return root
+FIGURES = {"figure5.png", "figure6.png", "figure7.png"}
 
 
 def test_kinds_follow_from_score_and_label():
@@ -41,32 +31,140 @@ def test_patches_are_chosen_evenly_over_their_scores():
     assert choose(np.array(["TP"] * 11), scores, "FN", 3).tolist() == []
 
 
-def test_explanation_comes_with_figures_and_its_error(places):
-    arguments = [str(places / "model"), "--data", str(places), "--out", str(places / "out"), "--each", "1"]
-    result = CliRunner().invoke(explain_command, arguments)
+def test_no_explained_patch_and_no_landslide_is_background():
+    count = 300
+    validation = Sample(
+        patches=np.zeros((0, 64, 64, 4), np.float16), bands=(0, 1, 2, 3), index=np.arange(1000, 1000 + count),
+        label=(np.arange(count) % 3 == 0).astype(np.float32), scene=np.zeros(count, int), event=np.full(count, "papua"),
+    )  # fmt: skip
+    explained = np.arange(1000, 1090)
+    chosen = choose_background(validation, explained)
+    assert len(chosen) == 64
+    assert not validation.label[chosen].any()
+    assert not np.isin(validation.index[chosen], explained).any()
+    assert (chosen[0], chosen[-1]) == (91, 299)
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    """A set of three events, of which the model learnt from one; a landslide's slope says which one it is."""
+    root = tmp_path_factory.mktemp("explain")
+    write_easy_set(root / "60-12", events=("hokkaido", "papua", "haiti"))
+    dataset = dataset_for(root, 60, 12)
+    rows = dataset.rows("ASCENDING")
+    slopes = np.repeat(np.linspace(1, 60, len(rows)), 64 * 64).reshape(-1, 64, 64)
+    scar = np.zeros(slopes.shape, bool)
+    scar[rows["label"] == 1, 16:40, 16:40] = True
+    distorted = np.zeros(slopes.shape, bool)
+    distorted[:, 16:20] = True
+    np.savez(
+        root / "60-12" / FILE, slope_deg=slopes, aspect_deg=slopes, scar=scar, distorted_ascending=distorted,
+        **{name: rows[name] for name in ("event", "scene", "row", "column")},
+    )  # fmt: skip
+    model = random_model(seed=1, filters=4, mean=[-12.0, -12.0, 0.0, 0.0], std=[0.5] * 4)
+    test = dataset.select("test", "ASCENDING", events=("hokkaido",))
+    scores = predict(model, test)
+    card = {
+        "name": "vv_vh_ascending_60_12", "version": 1, "variant": "published", "filters": 4, "bands": list(BANDS),
+        "standardisation": {"mean": [-12.0, -12.0, 0.0, 0.0], "std": [0.5] * 4},
+        "threshold": float(np.median(scores[test.label == 1])), "fill_db": dict.fromkeys(BANDS, 0.0),
+        "training": {"events": ["hokkaido", "milin"]},
+    }  # fmt: skip
+    save_weights(model, root / "model", card, dtype=np.float32)
+    found = (scores > card["threshold"]) & (test.label == 1)
+    missed = ~found & (test.label == 1)
+    assert found.any()
+    assert missed.any()
+    slope = dict(zip(rows[["row", "column"]][rows["event"] == "hokkaido"].tolist(), slopes[:, 0, 0], strict=False))
+    under = np.array([slope[key] for key in test.rows[["row", "column"]].tolist()])
+    return SimpleNamespace(root=root, dataset=dataset, tp=under[found], fn=under[missed])
+
+
+def explain_(places, out, *options):
+    arguments = [str(places.root / "model"), "--data", str(places.root), "--out", str(out), "--each", "1", *options]
+    return CliRunner().invoke(explain_command, arguments)
+
+
+@pytest.fixture(scope="module")
+def done(places):
+    result = explain_(places, places.root / "out")
     assert result.exit_code == 0, result.output
-    report = json.loads((places / "out" / "explanation.json").read_text())
+    return result, json.loads((places.root / "out" / "explanation.json").read_text())
+
+
+def test_explanation_comes_with_figures_and_its_error(places, done):
+    result, report = done
+    assert report["events"] == ["hokkaido"]
     assert 0 <= report["completeness_error"] < 0.05
-    (told,) = re.findall(r"completeness error (\S+) %", result.output)
+    assert report["is_complete"] is True
+    (told,) = re.findall(r"completeness error (\S+) %", result.stdout)
     assert float(told) == pytest.approx(100 * report["completeness_error"], abs=0.01)
-    assert set(report["band_shares"]) <= {"TP", "FP", "FN"}
+    assert set(report["band_shares"]) == {"TP", "FP", "FN"}
     assert all(sum(shares.values()) == pytest.approx(1, abs=1e-3) for shares in report["band_shares"].values())
-    assert report["slope_and_aspect"]["all"]["pixels"] > 0
-    assert {"figure6.png", "figure7.png"} <= {file.name for file in (places / "out").iterdir()}
+    assert {file.name for file in (places.root / "out").iterdir()} == FIGURES | {"explanation.json"}
+    assert "32 steps, patch 3 of 3" in result.stderr
 
 
-def test_absent_shap_is_said(places):
-    arguments = [
-        str(places / "model"),
-        "--data",
-        str(places),
-        "--out",
-        str(places / "o"),
-        "--each",
-        "1",
-        "--method",
-        "shap",
-    ]
-    result = CliRunner().invoke(explain_command, arguments)
+def test_slopes_of_found_and_missed_landslides_are_not_mixed_up(places, done):
+    found = done[1]["slope_and_aspect"]
+    visible = 20 * 24  # pixels of each landslide: four of its 24 rows lie in layover or shadow
+    assert found["without_layover_and_shadow"] is True
+    for name, slopes in (("tp", places.tp), ("fn", places.fn), ("all", np.concatenate([places.tp, places.fn]))):
+        assert found[name]["pixels"] == visible * len(slopes)
+        assert found[name]["median_slope_deg"] == pytest.approx(np.median(slopes), abs=0.06)
+
+
+@pytest.fixture
+def poor_shap(monkeypatch):
+    """A `shap` that explains nothing; what it was given lies in `backgrounds`."""
+    backgrounds = []
+
+    class GradientExplainer:
+        def __init__(self, network, background):
+            backgrounds.append(background)
+
+        def shap_values(self, patches, *, nsamples, rseed):
+            return np.full((*patches.shape, 1), 1e-12, np.float32)
+
+    monkeypatch.setitem(sys.modules, "shap", SimpleNamespace(GradientExplainer=GradientExplainer))
+    return backgrounds
+
+
+def assert_calm(places, backgrounds):
+    """Assert that there was one background, of ground without landslides in the validation part of the event that was learnt."""
+    validation = places.dataset.select("validation", "ASCENDING", events=("hokkaido",))
+    calm = validation.take(np.nonzero(validation.label == 0)[0])
+    (background,) = backgrounds
+    assert len(background) > 5
+    assert {patch.tobytes() for patch in background} <= {patch.tobytes() for patch in calm}
+
+
+def test_incomplete_explanation_is_written_and_ends_with_an_error(places, tmp_path, poor_shap):
+    result = explain_(places, tmp_path, "--method", "shap")
+    assert result.exit_code == 1
+    assert "completeness error 100.0 %, not below 5 %" in result.stderr
+    assert {file.name for file in tmp_path.iterdir()} == FIGURES | {"explanation.json"}
+    report = json.loads((tmp_path / "explanation.json").read_text())
+    assert (report["is_complete"], report["completeness_error"], report["steps"]) == (False, 1, None)
+    assert_calm(places, poor_shap)
+
+
+@pytest.mark.parametrize(("part", "event"), [("validation", "hokkaido"), ("unseen", "haiti")])
+def test_background_stays_in_the_validation_part_of_learnt_events(places, tmp_path, poor_shap, part, event):
+    explain_(places, tmp_path, "--method", "shap", "--part", part, "--no-ground")
+    report = json.loads((tmp_path / "explanation.json").read_text())
+    assert report["events"] == [event]
+    assert {patch["event"] for patch in report["patches"]} == {event}
+    assert_calm(places, poor_shap)
+
+
+def test_help_of_shap_says_what_error_to_expect():
+    text = " ".join(CliRunner().invoke(explain_command, ["--help"]).output.split())
+    assert "completeness error of 20 to 40 % from its 200 samples" in text
+
+
+def test_absent_shap_is_said(places, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "shap", None)
+    result = explain_(places, tmp_path, "--method", "shap", "--no-ground")
     assert result.exit_code == 1
     assert "pip install shap" in result.output
