@@ -92,12 +92,18 @@ def compare(recorded: Path, scenes: int) -> None:
         c for site in sorted((recorded / "california").iterdir()) if site.is_dir() for c in real_changes(site)
     ]
     simulated_ = [c for e in events for c in simulated_changes(e, "ASCENDING", seeds=seeds)]
-    changes = Table("nothing slid; 60-12, dB", "real, 30 m gamma0", "simulated, 10 m sigma0")
+    changes = Table("nothing slid; six dates, 30 m pixels, dB", "real, gamma0", "simulated, sigma0")
     sides = (recorded_changes, simulated_)
-    changes.add_row("size of the scene's shift", *(_spread([abs(c.shift_db) for c in side], 2) for side in sides))
+    changes.add_row(
+        "last date against five: scene's shift", *(_spread([abs(c.shift_db) for c in side], 2) for side in sides)
+    )
     changes.add_row("noise of a pixel", *(_spread([c.noise_db for c in side], 2) for side in sides))
+    changes.add_row("three against three: noise", *(_spread([c.medians_noise_db for c in side], 2) for side in sides))
     for number, metres in enumerate(STRUCTURE_M):
-        changes.add_row(f"over {metres} m", *(_spread([c.structure_db[number] for c in side], 2) for side in sides))
+        changes.add_row(
+            f"last against five, over {metres} m",
+            *(_spread([c.structure_db[number] for c in side], 2) for side in sides),
+        )
     console = Console(width=max(110, Console().width))
     console.print(levels, changes)
 

@@ -20,14 +20,15 @@ from training.simulator.terrain import Field, smooth_field
 Polarisation = Literal["VV", "VH"]
 
 LOOKS = 7.0  # effective number of looks at 10 m, after the product's own resampling
-# neighbours correlate by 0.73, next ones by 0.29: real 10 m images do by 0.73 and 0.33 (median of the twelve of `data/sentinel1`)
+# neighbours correlate by 0.73, next ones by 0.29: in twelve real 10 m images power divided by its mean over 11 x 11 px did by 0.73 and
+# 0.33 (median); over 5 or 15 px by 0.58 and 0.77, so this is an estimate
 SPECKLE_KERNEL = np.exp(-(np.arange(3, dtype=np.float32) ** 2) / (2 * np.float32(0.9) ** 2))
 NOISE_FLOOR_DB = -25.0
 MISREGISTRATION_PX = 0.2  # standard deviation per axis between passes
 RESOLUTION_KERNEL = np.array([0.56, 0.22], np.float32)  # a 20 m resolution cell on the 10 m grid
 # by cover kind: forest, grass, farm, river; gamma0, dB
 BRIGHTNESS_DB = {"VV": (-7.4, -9.6, -10.0, -12.8), "VH": (-13.4, -16.8, -17.2, -20.8)}
-RELIEF_SHARE = 0.65  # of the volume model's gain that scenes of real landslide regions show, see `realism`
+RELIEF_SHARE = 0.65  # of the volume model's gain: chosen so that the contrast of scenes fits (`realism`), not measured
 MOISTURE_DB = (0.8, 1.1, 1.2, 1.2)  # one standard deviation of wetness
 SATURATED_DB = np.float32(4.5)  # soaked ground gets no brighter
 CANOPY_SD = 0.4  # natural logarithm: how differently VH follows the same wetness from day to day

@@ -2,7 +2,7 @@
 
 Level and contrast are compared with statistics of real landslide regions (VV and VH pooled, linear power, patches of 128 px), noise
 and weather with a real series over two quiet mountain sites. The real series is flattened gamma0 on 30 m pixels, the simulated one
-sigma0 on 10 m pixels: its single-pixel noise is compared as it is, broader structure after both were smoothed over the same metres.
+sigma0 on 10 m pixels: its power is averaged over 3 x 3 of them first, so that pixels of one size are compared.
 """
 
 import csv
@@ -27,6 +27,7 @@ Stack = NDArray[np.float32]
 PATCH_PX = 128  # of the real statistics
 CEILING = 1.0  # they are clipped there
 PRE_DATES = 5  # a 60-12 composite: five dates before, one after
+REAL_PIXEL_M, COARSER = 30.0, 3  # the real series' pixels, and how many simulated ones lie along a side of them
 STRUCTURE_M = (90, 210)
 NAME = re.compile(r"_(?P<time>\d{8}T\d{6})Z_\d{8}T\d{6}Z_S1[A-D]_30_v1\.0_(?P<polarisation>V[VH])\.tif")
 
@@ -49,11 +50,13 @@ class Change:
         shift_db: mean over the scene: weather and season.
         noise_db: standard deviation of single pixels about it.
         structure_db: the same after smoothing over STRUCTURE_M metres.
+        medians_noise_db: standard deviation of single pixels between the medians of the first three dates and of the last three.
     """
 
     shift_db: float
     noise_db: float
     structure_db: tuple[float, ...]
+    medians_noise_db: float
 
 
 def real_levels(statistics: Sequence[Path]) -> dict[str, Level]:
@@ -96,18 +99,34 @@ def change(stack_db: Stack, pixel_m: float) -> Change:
     shift = float(np.nanmean(difference))
     rest = np.nan_to_num(difference - shift)
     smoothed = tuple(float(ndimage.uniform_filter(rest, round(metres / pixel_m)).std()) for metres in STRUCTURE_M)
-    return Change(shift_db=shift, noise_db=float(rest.std()), structure_db=smoothed)
+    half = len(stack_db) // 2
+    medians = np.median(stack_db[half:], axis=0) - np.median(stack_db[:half], axis=0)
+    return Change(
+        shift_db=shift,
+        noise_db=float(rest.std()),
+        structure_db=smoothed,
+        medians_noise_db=float(np.nanstd(medians)),
+    )
+
+
+def coarser(stack_db: Stack) -> Stack:
+    """Return a stack [N, H, W] whose pixels are the mean power of COARSER x COARSER of another's; what is left over at the rim is lost."""
+    dates, rows, columns = (size // step for size, step in zip(stack_db.shape, (1, COARSER, COARSER), strict=True))
+    power = np.power(10, stack_db[:, : rows * COARSER, : columns * COARSER] / 10)
+    mean = power.reshape(dates, rows, COARSER, columns, COARSER).mean(axis=(2, 4))
+    return (10 * np.log10(mean)).astype(np.float32)
 
 
 def simulated_changes(
     event: Event, orbit_pass: OrbitPass, *, seeds: Sequence[int], size_px: int = 512
 ) -> Iterator[Change]:
-    """Yield the changes of simulated scenes before their earthquake, VV and VH."""
+    """Yield the changes of simulated scenes before their earthquake, VV and VH, on pixels as large as the real ones."""
     for seed in seeds:
         scene = Scene(event, seed=seed, shape=(size_px, size_px))
         days = [-2.0 - 12 * n for n in reversed(range(PRE_DATES + 1))]
         for polarisation in ("VV", "VH"):
-            yield change(np.stack([scene.acquire(orbit_pass, day, polarisation) for day in days]), 10.0)
+            stack = np.stack([scene.acquire(orbit_pass, day, polarisation) for day in days])
+            yield change(coarser(stack), REAL_PIXEL_M)
 
 
 def real_changes(site: Path) -> Iterator[Change]:
@@ -129,7 +148,7 @@ def real_changes(site: Path) -> Iterator[Change]:
         for last in range(PRE_DATES, len(dated)):
             gaps = [after - before for before, after in itertools.pairwise(times[last - PRE_DATES : last + 1])]
             if max(gaps) < timedelta(days=13):
-                yield change(stack[last - PRE_DATES : last + 1], 30.0)
+                yield change(stack[last - PRE_DATES : last + 1], REAL_PIXEL_M)
 
 
 def _decibel(path: Path) -> NDArray[np.float32]:

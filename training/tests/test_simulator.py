@@ -1,9 +1,12 @@
 """The simulator against what radar geometry and the literature say, without any other part of the project."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy import stats
 
-from training.simulator import acquisition, geometry, terrain
+from training.simulator import acquisition, cover, geometry, terrain
 from training.simulator.events import ARCHIVED, EVENTS, Event, _registry, events_for
 from training.simulator.scene import Scene, median, pass_days
 
@@ -130,6 +133,48 @@ def test_speckle_has_unit_mean_power_and_the_stated_looks():
     assert 1 / power.var() == pytest.approx(acquisition.LOOKS, rel=0.05)
     neighbours = np.corrcoef(power[:, 1:].ravel(), power[:, :-1].ravel())[0, 1]
     assert neighbours == pytest.approx(0.73, abs=0.05)  # of real 10 m images, see SPECKLE_KERNEL
+
+
+def test_ground_within_a_resolution_cell_mixes_in_power():
+    """Beside an edge between forest and river: a mean of decibels would be darker."""
+    scene = Scene(EVENTS["e2e"], seed=3, shape=(64, 64))
+    flat = terrain.describe(np.zeros((64, 64), np.float32))
+    seen = geometry.view(flat, "ASCENDING", latitude_deg=37.0, centre_incidence_deg=38)
+    kind = np.where(np.arange(64) < 32, cover.FOREST, cover.RIVER)[None].repeat(64, axis=0)
+    smooth = replace(scene.cover, kind=kind.astype(scene.cover.kind.dtype), texture_db=np.zeros((64, 64), np.float32))
+    scene.slides.label[:] = 0
+    sigma0_db = acquisition.illuminate(smooth, scene.slides, seen, "VV").before_db[32].astype(np.float64)
+    power = 10 ** (sigma0_db / 10)
+    forest, river = power[30], power[33]
+    middle, beside = acquisition.RESOLUTION_KERNEL.astype(np.float64)
+    assert middle + 2 * beside == pytest.approx(1)
+    assert power[31] == pytest.approx((middle + beside) * forest + beside * river, rel=1e-3)
+    assert power[32] == pytest.approx((middle + beside) * river + beside * forest, rel=1e-3)
+    assert sigma0_db[32] > (middle + beside) * sigma0_db[33] + beside * sigma0_db[30] + 0.3
+
+
+def test_passes_are_shifted_against_each_other():
+    """On ground that brightens by 5 dB a pixel from north to south, each pass by as much as it is shifted."""
+    event = replace(EVENTS["e2e"], moisture=0.0, season=0.0, river=0.0, logging=0.0)
+    scene = Scene(event, seed=3, shape=(48, 48))
+    ramp = np.float32(5) * np.arange(48, dtype=np.float32)[:, None].repeat(48, axis=1)
+    ground = acquisition.Ground(before_db=ramp, change_db=np.zeros_like(ramp))
+    moved = []
+    for number in range(300):
+        rng = np.random.default_rng([7, number])
+        seen = acquisition.acquire(event, scene.cover, scene.rain, ground, day=-1.0, polarisation="VV", rng=rng)
+        moved.append(float((seen - ramp)[4:-4, 4:-4].mean()) / 5)
+    assert np.std(moved) == pytest.approx(acquisition.MISREGISTRATION_PX, rel=0.15)
+
+
+def test_areas_of_slides_are_those_that_were_drawn():
+    """Half a scene of rather large slides, few enough not to run into each other, against the inverse gamma distribution itself."""
+    event = replace(EVENTS["hokkaido"], area_mode_m2=4000.0, area_exponent=2.4, slides_per_km2=1.0)
+    areas = np.concatenate([Scene(event, seed=seed, shape=(768, 768)).slides.areas_m2()[1:] for seed in range(4)])
+    assert len(areas) > 150
+    for share in (0.25, 0.5, 0.75):
+        drawn = stats.invgamma(event.area_exponent - 1, scale=event.area_mode_m2 * event.area_exponent).ppf(share)
+        assert np.quantile(areas, share) == pytest.approx(drawn, rel=0.25), share
 
 
 def test_smooth_field_has_unit_deviation():
