@@ -129,8 +129,8 @@ train: $(ENVS)/training/.done ## train the demo models again on simulated scenes
 	@$(ENVS)/training/bin/python -m training simulate --scenes-per-event 80 --unseen-scenes-per-event 10 --jobs 2
 	@$(ENVS)/training/bin/python -m training fit --models 'vv*_60_12' --epochs 40 --patience 4 --jobs 2 --threads 1 --publish serving/models
 
-quiet: $(LOCAL_ENVS) $(BUNDLES) build/models/.done ## false alarms over all pseudo-dates of the quiet mountains
-	@$(ENVS)/local/bin/python -m infra.local quiet
+quiet: $(LOCAL_ENVS) $(BUNDLES) build/models/.done ## false alarms over all pseudo-dates of the quiet mountains (MODEL=NAME: with that model alone)
+	@$(ENVS)/local/bin/python -m infra.local quiet $(MODEL)
 
 docs: $(ENVS)/tests/.done ## write functions/README.md from the code
 	@PYTHONPATH=functions $(TESTS)/python -m tests.write_catalogue

@@ -5,6 +5,7 @@ series are not independent, so the interval below is too narrow for a false-alar
 """
 
 import json
+import shutil
 import sys
 from datetime import timedelta
 from math import sqrt
@@ -27,9 +28,23 @@ def wilson(hits: int, trials: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def main() -> int:
-    """Send a manual message for every pseudo-date; print windows scored, alarms and an interval, and write them to `alarms.json`."""
+def main(only: str | None = None) -> int:
+    """Send a manual message for every pseudo-date; print windows scored, alarms and an interval, and write them to `alarms.json`.
+
+    Args:
+        only: name of the one model to be served; without it all are, and the detector chooses.
+    """
     folder = BUILD / "quiet"
+    models_folder = BUILD / "models"
+    if only is not None:
+        if not (models_folder / only).is_dir():
+            console.print(
+                f"no model {only!r} in {models_folder}: there are {', '.join(sorted(p.name for p in models_folder.glob('v*')))}"
+            )
+            return 2
+        models_folder = folder / "models"
+        shutil.rmtree(models_folder, ignore_errors=True)
+        shutil.copytree(BUILD / "models" / only, models_folder / only)
     recording = RECORDINGS / "california"
     with step("Laying out the real series"):
         quiet.write_archive(recording, folder / "archive")
@@ -40,7 +55,7 @@ def main() -> int:
         folder / "stack",
         archive=folder / "archive",
         recording=RECORDINGS / "usgs",
-        models=BUILD / "models",
+        models=models_folder,
         bundles=BUILD / "bundles",
         start=taken[-1].time + timedelta(days=20),
         settings={"export_composites": {"SHARD_PX": "512", "STAGES": "60-12", "DATA_NOTICE": PRETENDED}},
@@ -80,9 +95,9 @@ def main() -> int:
             console.print(
                 f"  {date:%Y-%m-%d}  {counts['windows_scored']} windows scored, {counts['candidates']} alarms, {product['outcome']}"
             )
-    alarms = summary(models, by_date)
+    alarms = summary(models, by_date, command=f"make quiet MODEL={only}" if only else "make quiet")
     (folder / "alarms.json").write_text(json.dumps(alarms, indent=1) + "\n", encoding="utf-8")
-    low, high = alarms["interval_95"]
+    low, high = alarms["interval_95_of_share_if_independent"]
     console.print(
         f"{len(dates)} pseudo-dates: {alarms['windows']} windows scored, {alarms['alarms']} alarms ({alarms['detections']} detections): "
         f"{alarms['alarms'] / max(alarms['windows'], 1):.2%}, 95 % interval {low:.2%} to {high:.2%} as if windows were independent\n"
@@ -91,12 +106,13 @@ def main() -> int:
     return 0
 
 
-def summary(models: dict[str, dict[str, Any]], by_date: list[dict[str, Any]]) -> dict[str, Any]:
+def summary(models: dict[str, dict[str, Any]], by_date: list[dict[str, Any]], *, command: str) -> dict[str, Any]:
     """Return what `alarms.json`, and after it the model's card, says of the campaign.
 
     Args:
         models: as the products name them, by sha256 of their weights.
         by_date: `date`, `windows`, `alarms`, `detections` of each pseudo-earthquake.
+        command: that gives it again.
 
     Raises:
         ValueError: not one model scored it all.
@@ -107,13 +123,15 @@ def summary(models: dict[str, dict[str, Any]], by_date: list[dict[str, Any]]) ->
         )
     totals = {name: sum(row[name] for row in by_date) for name in ("windows", "alarms", "detections")}
     return {
-        "command": "make quiet",
+        "command": command,
         "series": "OPERA RTC-S1, 30 m gamma0 on a 10 m grid, two sites in California without a known landslide event",
         "notice": "a smoke test on real radar, not a false-alarm rate: less speckled than 10 m images, and windows are not independent",
         "model": next(iter(models.values())),
         "pseudo_dates": len(by_date),
         **totals,
-        "interval_95": [round(bound, 4) for bound in wilson(totals["alarms"], totals["windows"])],
+        "interval_95_of_share_if_independent": [
+            round(bound, 4) for bound in wilson(totals["alarms"], totals["windows"])
+        ],
         "by_date": by_date,
     }
 

@@ -83,12 +83,13 @@ def test_wilson_interval_is_that_of_the_textbook() -> None:
 def test_quiet_campaign_adds_up_and_names_its_model() -> None:
     model = {"name": "vv_vh_ascending_60_12", "version": 1, "sha256": "ab" * 32, "variant": "published"}
     rows = [{"date": f"2022-12-{day}", "windows": 50, "alarms": day - 10, "detections": 1} for day in (10, 20)]
-    found = summary({model["sha256"]: model}, rows)  # type: ignore[dict-item]
+    found = summary({model["sha256"]: model}, rows, command="make quiet MODEL=x")  # type: ignore[dict-item]
+    assert found["command"] == "make quiet MODEL=x"
     assert found["model"] == model
     assert (found["pseudo_dates"], found["windows"], found["alarms"], found["detections"]) == (2, 100, 10, 2)
-    assert found["interval_95"] == [0.0552, 0.1744]
+    assert found["interval_95_of_share_if_independent"] == [0.0552, 0.1744]
     with pytest.raises(ValueError, match="one model has to score the whole series"):
-        summary({"a": model, "b": {**model, "name": "other"}}, rows)
+        summary({"a": model, "b": {**model, "name": "other"}}, rows, command="make quiet")
 
 
 SIDE = 640.0
