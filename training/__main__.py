@@ -29,7 +29,7 @@ COMMANDS = {
         "Write Vertex AI custom jobs that train what is chosen.",
     ),
     "evaluate": (
-        "training.evaluate:evaluate_command",
+        "training.evaluation.scored_again:evaluate_command",
         "Score a model folder again on the test part and unseen events.",
     ),
     "explain": (

@@ -92,6 +92,11 @@ class Dataset:
         self._shards: list[dict[str, Any]] = document["shards"]
         self._fill_db: dict[str, float] = {}
 
+    @property
+    def pixel_geometry(self) -> str:
+        """`utm_10m`, also of simulated scenes, whose source names none, or `epsg4326_10m`."""
+        return str(self.source.get("pixel_geometry", "utm_10m"))
+
     def filled_with(self, fill_db: dict[str, float]) -> "Dataset":
         """Return the same set, whose selections read missing pixels as a model card says, by band; 0 where it does not."""
         other = copy(self)

@@ -94,10 +94,27 @@ class Experiment:
         return f"{self.model_name}-{hashlib.sha256(values.encode()).hexdigest()[:12]}"
 
 
+class UnknownExperiment(ValueError):
+    """A card that does not say how its model was trained, and so which patches it has seen."""
+
+
+KNOWN_OF_IMPORTED = ("polarisation", "orbit_pass", "pre_days", "post_days", "network", "variant", "filters")
+"""What the card of imported weights says; all else in their `Experiment` is what a default fills in."""
+
+
 def experiment_of(card: dict[str, Any]) -> Experiment:
-    """Return the training that a model card tells of; imported weights tell of none: then name, variant and filters are what is known."""
+    """Return the training that a model card tells of. Of imported weights KNOWN_OF_IMPORTED is true.
+
+    Raises:
+        UnknownExperiment: the card is of an earlier release.
+    """
     if values := card.get("training", {}).get("experiment"):
         return Experiment(**{**values, "events": tuple(values["events"])})
+    if "imported" not in card:
+        raise UnknownExperiment(
+            f"the card of {card.get('name', 'a model')} is of an earlier release: it does not say which patches were learnt from; "
+            "train the model again"
+        )
     polarisation, orbit_pass, pre_days, post_days = card["name"].rsplit("_", 3)
     return Experiment(
         polarisation=polarisation,

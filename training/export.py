@@ -33,11 +33,10 @@ from training.batching import PATCHES, write_batching
 from training.graph_origin import ORIGIN, graph_origin
 from training.networks import build
 from training.precision import PRECISIONS, Precision, UnknownPrecision, in_precision, precision_of
-from training.run_files import CARD
+from training.run_files import CARD, WEIGHTS
 from training.tile_graph import ServingGraph
 from training.warm_up import write_warm_up
 
-WEIGHTS = "weights.npz"
 ARCHITECTURE_KEYS = ("variant", "filters", "bands", "standardisation")
 
 

@@ -20,7 +20,7 @@ from training.campaign.claim import claim
 from training.checkpoint import CHECKPOINT, Keeper
 from training.dataset import Dataset, Sample
 from training.environment import environment, times
-from training.evaluate import evaluate, scored_on
+from training.evaluate import evaluate
 from training.evaluation.scores import THRESHOLD
 from training.experiments import PROTOCOL, Experiment
 from training.limits import limits
@@ -29,8 +29,6 @@ from training.report import Facts
 from training.reporter import Reporter
 from training.run_files import CONFIG, FAILURE, HISTORY, METRICS, PROGRESS, write_json
 
-UTM_10M = "utm_10m"
-"""Of simulated scenes, and of sets whose source names nothing else."""
 SIMULATED_NOTICE = "demo model from simulated scenes, not fit for operations"
 RESEARCH_NOTICE = "research model, not validated for operations"
 Outcome = Literal["finished", "kept", "claimed"]
@@ -185,14 +183,13 @@ def model_card(
     seconds: int,
 ) -> dict[str, Any]:
     """Return the card of a model, but for the hash of its weights."""
-    pixel_geometry = dataset.source.get("pixel_geometry", UTM_10M)
     return {
         "name": experiment.model_name,
         "version": 1,
         "bands": list(experiment.bands),
         "units": "dB",
         "window_px": networks.WINDOW_PX,
-        "pixel_geometry": pixel_geometry,
+        "pixel_geometry": dataset.pixel_geometry,
         "fill_db": learnt["fill_db"],
         "standardisation": learnt["standardisation"],
         "threshold": THRESHOLD,
@@ -213,8 +210,8 @@ def model_card(
             "best_epoch": learnt["best_epoch"],
             "seconds": seconds,
         },
-        "scored_on": scored_on(dataset),
+        "scored_on": judged["scored_on"],
         "evaluation": judged["evaluation"],
-        "limits": limits(experiment, dataset.source["kind"], pixel_geometry),
+        "limits": limits(experiment, dataset.source["kind"], dataset.pixel_geometry),
         "data_notice": SIMULATED_NOTICE if dataset.source["kind"] == "simulated" else RESEARCH_NOTICE,
     }

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+WEIGHTS = "weights.npz"
 CARD = "card.json"
 """Beside the weights; see `training.export`."""
 METRICS = "metrics.json"

@@ -37,9 +37,14 @@ def events_of(row: Published) -> frozenset[str]:
 
 
 def of_row(row: Published, runs: Sequence[Run]) -> list[Run]:
-    """Return the runs that belong to a row: those on its events; where there are none, all that were not restricted to some events."""
+    """Return the runs that belong to a row: those on its events; where there are none, all that were not restricted to some events.
+
+    Imported weights do not say what they learnt from, and always belong.
+    """
     own = [run for run in runs if run.key == row.key]
-    return [run for run in own if run.learnt_from == events_of(row)] or [r for r in own if not r.experiment.events]
+    imported, trained = ([run for run in own if run.is_imported is kind] for kind in (True, False))
+    exactly = [run for run in trained if run.learnt_from == events_of(row)]
+    return (exactly or [run for run in trained if not run.experiment.events]) + imported
 
 
 def r12_table(runs: Sequence[Run], at: At) -> list[Line]:

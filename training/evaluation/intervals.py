@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from training.evaluation.scores import MEASURES, THRESHOLD
+from training.evaluation.scores import MEASURES, THRESHOLD, count
 
 Interval = tuple[float, float]
 Unit = Literal["scene", "patch"]
@@ -41,6 +41,9 @@ def intervals(
     numbers, place = np.unique(group, return_inverse=True)
     if len(numbers) < 2:
         unit, place = "patch", np.arange(len(score))
+    if len(score) < 2:  # nothing to draw from: the value itself
+        alone = count(score, label, threshold)
+        return {name: (round(getattr(alone, name), 4),) * 2 for name in MEASURES}, unit
     claim, truth = score > threshold, label == 1
     kinds = (claim & truth, claim & ~truth, ~claim & truth, ~claim & ~truth)
     per_group = np.stack([np.bincount(place, kind) for kind in kinds], axis=1)
@@ -57,6 +60,7 @@ def intervals(
         n_resamples=draws,
         vectorized=True,
         method="percentile",
+        batch=100,  # where patches are drawn, all draws at once would take gigabytes
         rng=np.random.default_rng(seed),
     ).confidence_interval
     pairs = zip(MEASURES, found.low, found.high, strict=True)

@@ -11,14 +11,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from training.experiments import Experiment, experiment_of
-from training.run_files import CARD, CONFIG, HISTORY, METRICS
+from training.experiments import KNOWN_OF_IMPORTED, Experiment, experiment_of
+from training.run_files import CARD, CONFIG, HISTORY, METRICS, WEIGHTS
 
 At = Literal["published", "half", "validation"]
 _KEYS: dict[At, str | None] = {"published": None, "half": "at_half", "validation": "at_validation_threshold"}
 
 
 DATA_SET = "data set"
+WITH_SMALL = "F1, below 5 % as background"
+"""Title of the column for `measure_with_small`."""
 VARIED = frozenset({"filters", "imbalance", "dropout", "learning_rate", "seed"})
 """What the trainings behind one number may differ in: the paper's grid (3.5), and luck."""
 ROW = frozenset({"polarisation", "orbit_pass", "pre_days", "post_days", "network", "events"})
@@ -43,6 +45,7 @@ class Run:
         dataset: identity of the patches that it was scored on.
         learnt_from: names of events; empty for imported weights, which do not say.
         evaluation: as `metrics.json` or the card says.
+        is_imported: weights that somebody else trained: of their values KNOWN_OF_IMPORTED is known.
     """
 
     folder: Path
@@ -50,6 +53,7 @@ class Run:
     dataset: str
     learnt_from: frozenset[str]
     evaluation: dict[str, Any]
+    is_imported: bool = False
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -69,8 +73,11 @@ class Run:
 
     @property
     def values(self) -> dict[str, str]:
-        """Its values and what it was scored on, as text by name."""
-        return {**{name: str(value) for name, value in asdict(self.experiment).items()}, DATA_SET: self.dataset[:12]}
+        """Its values, empty where unknown, who trained it and what it was scored on, as text by name."""
+        known = {name: str(value) for name, value in asdict(self.experiment).items()}
+        if self.is_imported:
+            known = {name: value if name in KNOWN_OF_IMPORTED else "" for name, value in known.items()}
+        return {**known, "weights": "imported" if self.is_imported else "trained", DATA_SET: self.dataset[:12]}
 
     def measure(self, part: str, metric: str, at: At) -> float:
         """Return a measure of a part, as a share of 1, at a threshold."""
@@ -94,28 +101,40 @@ def _at(block: dict[str, Any], at: At) -> dict[str, Any]:
 def read_runs(folders: Iterable[Path]) -> list[Run]:
     """Return all finished trainings at or below some folders, in the order of their names; unfinished ones are passed over.
 
-    A model folder without the files of its training, such as those in `serving/models`, is read from its card if it was ever scored.
+    A model folder without the files of its training, such as those in `serving/models`, is read from its card if it was ever scored, and
+    if its training is not among the others.
 
     Raises:
         UnreadableRun: a file of a finished training is no JSON, or lacks what this release writes.
     """
     folders = list(folders)
     trained = {file.parent for folder in folders for file in folder.rglob(METRICS) if (file.parent / CONFIG).exists()}
-    cards = {file.parent for folder in folders for file in folder.rglob(CARD)} - trained
-    models = {f for f in cards if not (f / CONFIG).exists() and _json(f / CARD).get("evaluation")}
-    return [_read(folder, from_card=folder in models) for folder in sorted(trained | models)]
+    runs = [_read(folder, from_card=False) for folder in sorted(trained)]
+    names = {folder.name for folder in trained}
+    # a SavedModel has a card, too, but no weights beside it
+    models = {file.parent for folder in folders for file in folder.rglob(WEIGHTS)} - trained
+    for folder in sorted(models):
+        if (folder / CONFIG).exists() or not (folder / CARD).exists():
+            continue
+        card = _card(folder)
+        if card.get("evaluation") and card.get("training", {}).get("run") not in names:
+            runs.append(_read(folder, from_card=True))
+    return runs
 
 
 def _read(folder: Path, *, from_card: bool) -> Run:
     try:
+        is_imported = False
         if from_card:
-            card = _json(folder / CARD)
+            card = _card(folder)
+            is_imported = "imported" in card
             experiment, evaluation = experiment_of(card), card["evaluation"]
             dataset, learnt_from = card["scored_on"]["identity"], card.get("training", {}).get("events", ())
         else:
-            config, evaluation = _json(folder / CONFIG), _json(folder / METRICS)["evaluation"]
-            experiment = experiment_of({"training": config})
-            dataset, learnt_from = config["dataset"], _json(folder / HISTORY)["events"]
+            config, metrics = _json(folder / CONFIG), _json(folder / METRICS)
+            experiment, evaluation = experiment_of({"training": config}), metrics["evaluation"]
+            dataset = metrics.get("scored_on", {"identity": config["dataset"]})["identity"]
+            learnt_from = _json(folder / HISTORY)["events"]
         _ = evaluation["test"]["at_half"]["intervals_95"], evaluation["validation_as_tested"]["at_half"]
         return Run(
             folder=folder,
@@ -123,6 +142,7 @@ def _read(folder: Path, *, from_card: bool) -> Run:
             dataset=dataset,
             learnt_from=frozenset(learnt_from),
             evaluation=evaluation,
+            is_imported=is_imported,
         )
     except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
         files = CARD if from_card else f"{CONFIG}, {METRICS} or {HISTORY}"
@@ -130,6 +150,13 @@ def _read(folder: Path, *, from_card: bool) -> Run:
             f"{folder}: {files} is not of this release ({error!r}); "
             f"`python -m training evaluate {folder} --write` scores it again"
         ) from error
+
+
+def _card(folder: Path) -> dict[str, Any]:
+    try:
+        return dict(_json(folder / CARD))
+    except ValueError as error:
+        raise UnreadableRun(f"{folder / CARD} is damaged: {error}") from error
 
 
 def _json(path: Path) -> Any:

@@ -7,14 +7,13 @@ import statistics
 from collections.abc import Sequence
 
 from training.evaluation.lines import Line
-from training.evaluation.runs import At, Run, differing
+from training.evaluation.runs import WITH_SMALL, At, Run, differing
 
 SHOWN = {"f1": "F1", "precision": "Precision", "recall": "Recall"}
 SEEDS_NOTE = """Smallest / median / greatest score over the seeds; one number where they are alike. AP: average precision.
 At most ten background patches for each landslide patch of an event; patches below 5 % are left out, but in the column that says so:
 there they count as background, as the paper has it (3.2).
 """
-WITH_SMALL = "F1, below 5 % as background"
 SEPARATOR = " / "
 IN_THE_NAME = {"polarisation", "orbit_pass", "pre_days", "post_days", "variant", "seed"}
 
@@ -55,7 +54,7 @@ def _by_model(runs: Sequence[Run]) -> dict[str, list[Run]]:
 
 def _network_and_baseline(group: Sequence[Run], part: str, at: At) -> list[Line]:
     blocks = [run.evaluation[part] for run in group]
-    seeds = ", ".join(str(run.experiment.seed) for run in group)
+    seeds = ", ".join(filter(None, (run.values["seed"] for run in group)))
     patches = {"Landslides": str(blocks[0]["landslides"]), "Patches": str(blocks[0]["patches"])}
     ours = {title: _spread([run.measure(part, name, at) for run in group]) for name, title in SHOWN.items()}
     ours["AP"] = _spread([block["average_precision"] for block in blocks])

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from training.dataset import PATCHES, Dataset, Sample, UnusableDataset, dataset_for
-from training.evaluate import as_trained, predict
+from training.dataset import PATCHES, Dataset, Sample, UnusableDataset
+from training.evaluate import predict
+from training.evaluation.scored_again import as_trained, dataset_of
+from training.experiments import UnknownExperiment
 from training.explanation.expected_gradients import (
     DOUBLINGS,
     FIRST_STEPS,
@@ -104,10 +106,7 @@ def explain_command(
     """Explain a model's decisions."""
     try:
         card, model = read_card(folder), load_model(folder)
-        fills = card["fill_db"]
-        by_band = fills if isinstance(fills, dict) else dict(zip(card["bands"], fills, strict=True))
-        pre_days, post_days = (int(days) for days in card["name"].rsplit("_", 2)[1:])
-        dataset = dataset_for(data, pre_days, post_days).filled_with(by_band)
+        dataset = dataset_of(card, data)
         experiment = as_trained(card, dataset)
         orbit_pass = experiment.orbit_pass
         choice = {"orbit_pass": orbit_pass, "bands": card["bands"], "split": experiment.split}
@@ -128,7 +127,7 @@ def explain_command(
         under = _ground(dataset, sample.rows[shown], orbit_pass) if ground else None
         patches = sample.take(places)
         found = _explained(model, patches, validation.take(calm), method)
-    except (UnusableModel, UnusableDataset, UnknownGround, ModuleNotFoundError) as error:
+    except (UnusableModel, UnusableDataset, UnknownExperiment, UnknownGround, ModuleNotFoundError) as error:
         raise click.ClickException(str(error)) from error
     outlined = None if under is None else under.at(np.searchsorted(shown, places))
     _draw(out, card["bands"], sample, places, kinds, scores, patches, found, outlined)

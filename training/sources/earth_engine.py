@@ -31,6 +31,7 @@ from quakeslide.domain.readiness import HISTORY, Outlook, Readiness, Windows, lo
 from quakeslide.domain.sentinel1 import Polarisation, Stage, joined_tracks
 from quakeslide.ports import CompositeExporter, ExportState, SceneArchive
 from training.patches.store import UnusableDataset
+from training.run_files import write_json
 from training.sources.configuration import read_configuration
 from training.sources.event_list import EventOfPaper
 from training.sources.rasters_on_disk import SCHEMA
@@ -226,7 +227,8 @@ def write_cut_configurations(
 ) -> list[Path]:
     """Write a configuration for `cut` for each window, `60-12.json`, with what is here of events whose inventory is; return the files.
 
-    Other events of a configuration that is there stay in it, and so does what was written by hand beside an event's composites.
+    Other events of a configuration that is there stay in it, and so do `layer` and `mapped_area` of these; their inventory and composites
+    are written anew.
 
     Raises:
         UnusableDataset: the configuration that is there is none.
@@ -251,11 +253,9 @@ def write_cut_configurations(
 
 
 def write(path: Path, document: dict[str, Any]) -> None:
-    """Replace a JSON file at once."""
+    """Replace a JSON file at once, in a folder that may not be there yet."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    os.replace(draft, path)
+    write_json(path, document)
 
 
 def scenes_and_exporter(bucket: str) -> tuple[SceneArchive, CompositeExporter]:

@@ -105,7 +105,10 @@ class Mosaic:
         top, left = min(tile.top for tile in self._tiles), min(tile.left for tile in self._tiles)
         bottom, right = max(tile.bottom for tile in self._tiles), max(tile.right for tile in self._tiles)
         columns = np.arange(-(-left // PATCH_PX), right // PATCH_PX)
-        for row in range(-(-top // PATCH_PX), bottom // PATCH_PX) if len(columns) else ():
+        rows = range(-(-top // PATCH_PX), bottom // PATCH_PX)
+        if not len(columns) or not rows:  # too small to hold a whole cell: nothing to cut, and nothing wrong with it
+            return
+        for row in rows:
             yield self._strip(row, columns)
         self._refuse_other_units()
 

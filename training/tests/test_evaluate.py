@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from training.dataset import Dataset, Sample
 from training.evaluate import evaluate, predict
 from training.evaluation.calibration import fit_calibrations, for_card
 from training.evaluation.runs import read_runs
+from training.evaluation.scored_again import rescored
 from training.evaluation.scores import count
 from training.experiments import BANDS, Experiment
 from training.export import load_model, read_card
@@ -107,6 +109,7 @@ def test_model_is_scored_again_on_the_events_it_learnt_from(tmp_path):
     shutil.copytree(MODELS / model.name, model)
     card = json.loads((model / "card.json").read_text())
     card["training"]["events"] = ["lombok", "papua"]
+    card["scored_on"] = {"kind": "easy"}
     (model / "card.json").write_text(json.dumps(card))
     result = CliRunner().invoke(main, ["evaluate", str(model), "--data", str(tmp_path / "set")])
     assert result.exit_code == 0, result.output
@@ -121,6 +124,32 @@ def test_set_without_any_event_of_the_model_is_refused(tmp_path):
     assert result.exit_code == 1
     assert "holds none of the events that vv_vh_ascending_60_12 learnt from (hokkaido, lombok" in result.output
     assert "it holds practice" in result.output
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"pixel_geometry": "epsg4326_10m"}, "other cells"),
+        ({"scored_on": {"kind": "arrays", "cells": "numbered"}}, "other cells"),
+        ({"training": {"events": ["hokkaido"], "split": "block"}}, "earlier release"),
+    ],
+)
+def test_model_whose_own_patches_cannot_be_told_is_not_scored_again(tmp_path, changed, said):
+    write_easy_set(tmp_path / "60-12", events=("hokkaido",), cells=(8, 8))
+    model = tmp_path / "vv_vh_ascending_60_12"
+    shutil.copytree(MODELS / model.name, model)
+    card = json.loads((model / "card.json").read_text())
+    (model / "card.json").write_text(json.dumps({**card, **changed}))
+    result = CliRunner().invoke(main, ["evaluate", str(model), "--data", str(tmp_path)])
+    assert result.exit_code == 1
+    assert said in result.output
+
+
+def test_part_of_one_kind_is_said_not_thrown(tmp_path):
+    write_easy_set(tmp_path / "60-12", events=("hokkaido",), cells=(1, 3))
+    result = CliRunner().invoke(main, ["evaluate", str(MODELS / "vv_vh_ascending_60_12"), "--data", str(tmp_path)])
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
 
 
 def test_imported_weights_are_scored_calibrated_and_listed(tmp_path):
@@ -146,6 +175,19 @@ def test_imported_weights_are_scored_calibrated_and_listed(tmp_path):
     once = (folder / "card.json").read_bytes()
     assert CliRunner().invoke(main, arguments).exit_code == 0
     assert (folder / "card.json").read_bytes() == once
+    write_easy_set(tmp_path / "b" / "60-12", events=("papua",), cells=(12, 12), seed=5)
+    assert CliRunner().invoke(main, ["evaluate", str(folder), "--data", str(tmp_path / "b"), "--write"]).exit_code == 0
+    other = Dataset(tmp_path / "b" / "60-12").filled_with(card["fill_db"])
+    rule = fit_baseline(other.select("train", "ASCENDING", ratio=5))
+    assert read_card(folder)["evaluation"]["baseline_rule"] == rule.as_dict()
+
+
+def test_calibration_by_simulated_patches_is_kept_from_weights_that_others_trained():
+    judged = {"calibration": {"method": "platt"}, "scored_on": {}, "evaluation": {}}
+    simulated, real = (SimpleNamespace(source={"kind": kind}) for kind in ("simulated", "composites"))
+    assert rescored({"imported": {}}, judged, simulated)["calibration"] is None
+    assert rescored({"imported": {}}, judged, real)["calibration"] == {"method": "platt"}
+    assert rescored({"training": {}}, judged, simulated)["calibration"] == {"method": "platt"}
 
 
 def contrast(batch, *, training):

@@ -81,6 +81,13 @@ def test_patches_that_resemble_each_other_widen_the_interval():
     assert high - low > 3 * (high_alone - low_alone)
 
 
+def test_interval_of_a_single_patch_is_its_value():
+    """An event may have one test patch: no reason to lose a training that took a day."""
+    spread, unit = intervals(np.array([0.9]), np.array([1.0]), np.array([3]))
+    assert (spread["f1"], unit) == ((1.0, 1.0), "patch")
+    assert intervals(np.array([]), np.array([]), np.array([], int))[0]["f1"] == (0.0, 0.0)
+
+
 def test_one_scene_is_resampled_by_patch_and_says_so():
     score, label = drawn(300)
     assert intervals(score, label, np.zeros(300, int))[1] == "patch"

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 
 from training.dataset import Sample, dataset_for
 from training.evaluate import predict
+from training.experiments import Experiment
 from training.explanation.command import choose, choose_background, explain_command, kinds_of
 from training.explanation.ground import FILE
 from training.export import save_weights
@@ -68,7 +70,11 @@ def places(tmp_path_factory):
         "name": "vv_vh_ascending_60_12", "version": 1, "variant": "published", "filters": 4, "bands": list(BANDS),
         "standardisation": {"mean": [-12.0, -12.0, 0.0, 0.0], "std": [0.5] * 4},
         "threshold": float(np.median(scores[test.label == 1])), "fill_db": dict.fromkeys(BANDS, 0.0),
-        "training": {"events": ["hokkaido", "milin"]},
+        "pixel_geometry": "utm_10m", "scored_on": {"kind": "easy"},
+        "training": {
+            "events": ["hokkaido", "milin"],
+            "experiment": asdict(Experiment(polarisation="vv_vh", orbit_pass="ASCENDING", filters=4)),
+        },
     }  # fmt: skip
     save_weights(model, root / "model", card, dtype=np.float32)
     found = (scores > card["threshold"]) & (test.label == 1)

@@ -46,7 +46,7 @@ def write_run(runs, experiment, metrics, *, dataset="d" * 64):
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps({"experiment": asdict(experiment), "dataset": dataset}))
     (folder / "history.json").write_text(json.dumps({"events": ["hokkaido"]}))
-    (folder / "metrics.json").write_text(json.dumps(metrics))
+    (folder / "metrics.json").write_text(json.dumps({**metrics, "scored_on": {"identity": dataset}}))
     return folder
 
 

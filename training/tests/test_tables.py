@@ -157,10 +157,15 @@ def written(folder, *, polarisation="vv", orbit_pass="ASCENDING", stack=(60, 12)
     )
     folder = folder / experiment.run_id("d")
     folder.mkdir(parents=True)
-    evaluation = {"data": "simulated", "validation_as_tested": block(f1), "test": block(f1, baseline=block(0.5))}
+    evaluation = {
+        "data": "simulated",
+        "validation_as_tested": block(f1),
+        "test": block(f1, baseline=block(0.5), patches=9, landslides=3),
+    }
     (folder / "config.json").write_text(json.dumps({"experiment": asdict(experiment), "dataset": "d" * 64}))
     (folder / "history.json").write_text(json.dumps({"events": sorted(learnt)}))
     (folder / "metrics.json").write_text(json.dumps({"evaluation": evaluation}))
+    return folder
 
 
 @pytest.fixture
@@ -289,16 +294,44 @@ def test_model_folders_are_read_from_their_cards(tmp_path):
         "name": experiment.model_name, "variant": "published", "filters": 32, "evaluation": evaluation,
         "training": {"experiment": asdict(experiment), "events": sorted(SIX)}, "scored_on": {"identity": "d" * 64},
     }  # fmt: skip
-    for folder, body in (("trained", card), ("imported, never scored", {**card, "evaluation": None})):
-        (tmp_path / folder).mkdir()
+    never = {**card, "imported": {}, "evaluation": None}
+    for folder, body in (("trained", card), ("imported, never scored", never), ("SavedModel/1", card)):
+        (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "card.json").write_text(json.dumps(body))
+        if folder != "SavedModel/1":
+            (tmp_path / folder / "weights.npz").write_bytes(b"")
     (run,) = read_runs([tmp_path])
     assert (run.experiment, run.dataset, run.learnt_from) == (experiment, "d" * 64, SIX)
     assert printed("seeds", tmp_path)[2][:5] == ["vv_vh_ascending_60_12", "published", "test", "network", "5"]
-    del card["training"]
+    # its own training beside it is the same model, not another one
+    run = written(tmp_path / "runs", polarisation="vv_vh", learnt=SIX, f1=0.6)
+    card["training"]["run"] = run.name
     (tmp_path / "trained" / "card.json").write_text(json.dumps(card))
-    (line,) = (x for x in printed("A2", tmp_path) if x[:3] == ["ascending", "60-12", "ours, median ± sd"])
-    assert line[7:] == ["66.00", "simulated, events unknown"]
+    (one,) = read_runs([tmp_path])
+    assert one.folder == run
+
+
+def test_imported_weights_stand_apart_and_claim_no_values(tmp_path):
+    evaluation = {
+        "data": "simulated", "validation_as_tested": block(0.9),
+        "test": block(0.66, baseline=block(0.5), patches=9, landslides=3),
+    }  # fmt: skip
+    card = {
+        "name": "vv_vh_ascending_60_12", "variant": "published", "filters": 64, "evaluation": evaluation, "imported": {},
+        "scored_on": {"identity": "d" * 64},
+    }  # fmt: skip
+    (tmp_path / "released").mkdir()
+    (tmp_path / "released" / "weights.npz").write_bytes(b"")
+    (tmp_path / "released" / "card.json").write_text(json.dumps(card))
+    written(tmp_path / "runs", polarisation="vv_vh", learnt=SIX, f1=0.5)
+    ours = [x for x in printed("A2", tmp_path) if x[:3] == ["ascending", "60-12", "ours, median ± sd"]]
+    assert [(x[3], x[7]) for x in ours] == [("1", "66.00"), ("1", "50.00")]
+    assert "weights imported" in ours[0][8]
+    assert "events unknown" in ours[0][8]
+    four = [x for x in printed("4", tmp_path) if x[:3] == ["vv_vh", "ascending", "ours, best on validation"]]
+    assert [x[3:7] for x in four] == [["", "64", "", ""], ["5", "32", "0.5", "0.001"]]
+    seeds = [x[5:7] for x in printed("seeds", tmp_path) if x[4] == "network"]
+    assert sorted(seeds) == [["", "0.660"], ["0", "0.500"]]
 
 
 def test_curves_are_drawn_from_what_a_run_wrote(tmp_path):

@@ -1,0 +1,117 @@
+"""`python -m training evaluate`: a model folder scored again, trained here or imported, on no patch that it learnt from."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from training.baseline import Baseline, fit_baseline
+from training.dataset import PATCHES, Dataset, UnusableDataset, dataset_for
+from training.environment import keep_freed_memory
+from training.evaluate import evaluate
+from training.experiments import Experiment, experiment_of
+from training.export import load_model, read_card
+from training.run_files import CARD, METRICS, write_json
+
+EVALUATE_HELP = """Score a model folder again on the test part and on the unseen events; print what it found as JSON.
+
+Imported weights are scored like trained ones: their thresholds, calibration and baseline come from the patch set. A calibration that
+simulated patches gave is not written into their card: the detector would apply it.
+
+\b
+Examples:
+  python -m training evaluate serving/models/vv_vh_ascending_60_12
+  python -m training evaluate build/training/imported/vv_vh_ascending_60_12 --data real --write
+"""
+
+
+@click.command("evaluate", help=EVALUATE_HELP)
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--data", type=click.Path(path_type=Path), default=PATCHES, show_default=True)
+@click.option(
+    "--write",
+    is_flag=True,
+    help="Put calibration and scores into the card, and into metrics.json of a training's folder.",
+)
+def evaluate_command(folder: Path, data: Path, write: bool) -> None:
+    """Score a model folder again on the test part and on the unseen events."""
+    keep_freed_memory()
+    try:
+        card = read_card(folder)
+        dataset = dataset_of(card, data)
+        experiment = as_trained(card, dataset)
+        judged = evaluate(load_model(folder), dataset, experiment, baseline_of(card, dataset, experiment))
+    except ValueError as error:  # model, card or set are unusable, or a part is all of one kind
+        raise click.ClickException(str(error)) from error
+    if not write:
+        click.echo(json.dumps(judged, indent=1))
+        return
+    write_json(folder / CARD, rescored(card, judged, dataset), indent=2)
+    if (folder / METRICS).exists():
+        write_json(folder / METRICS, judged)
+    click.echo(f"{folder / CARD}: scored on {dataset.folder}")
+
+
+def rescored(card: dict[str, Any], judged: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
+    """Return a card with new scores, and with a calibration unless simulated patches gave it to weights that others trained."""
+    scored = {key: judged[key] for key in ("calibration", "scored_on", "evaluation")}
+    if "imported" in card and dataset.source["kind"] == "simulated":
+        scored["calibration"] = None
+    return {**card, **scored}
+
+
+def dataset_of(card: dict[str, Any], data: Path) -> Dataset:
+    """Return the patch set of a model's windows, missing pixels read as its card says.
+
+    Raises:
+        UnusableDataset: there is none.
+    """
+    fills = card["fill_db"]
+    by_band = fills if isinstance(fills, dict) else dict(zip(card["bands"], fills, strict=True))
+    pre_days, post_days = (int(days) for days in card["name"].rsplit("_", 2)[1:])
+    return dataset_for(data, pre_days, post_days).filled_with(by_band)
+
+
+def as_trained(card: dict[str, Any], dataset: Dataset) -> Experiment:
+    """Return the values of a training that decide which patches it is judged on; what `experiment_of` knows for imported weights.
+
+    Raises:
+        UnknownExperiment: the card does not say them.
+        UnusableDataset: the set holds none of the events that the model learnt from, or has other cells: its test part would be ground
+            of which nobody knows whether it was learnt.
+    """
+    experiment = experiment_of(card)
+    if "imported" in card:
+        return experiment
+    learnt_from = card["training"]["events"]
+    here = set(dataset.rows(experiment.orbit_pass, experiment.bands)["event"].tolist())
+    if not (known := here & set(learnt_from)):
+        raise UnusableDataset(
+            f"{dataset.folder} holds none of the events that {card['name']} learnt from ({', '.join(learnt_from)}); "
+            f"it holds {', '.join(sorted(here)) or 'nothing of this pass and these bands'}"
+        )
+    then = card["pixel_geometry"], card["scored_on"].get("cells")
+    now = dataset.pixel_geometry, dataset.source.get("cells")
+    if then != now:
+        raise UnusableDataset(
+            f"{dataset.folder} has other cells than the set that {card['name']} learnt from ({now} for {then}): which of them it has "
+            "seen cannot be told"
+        )
+    return replace(experiment, events=tuple(sorted(known)))
+
+
+def baseline_of(card: dict[str, Any], dataset: Dataset, experiment: Experiment) -> Baseline:
+    """Return the rule that a training left in its card; for imported weights the one that fits the training part of a set."""
+    if "imported" not in card and (rule := card["evaluation"].get("baseline_rule")):
+        return Baseline(**rule)
+    training_part = dataset.select(
+        "train",
+        experiment.orbit_pass,
+        experiment.bands,
+        split=experiment.split,
+        events=experiment.events,
+        ratio=experiment.imbalance,
+    )
+    return fit_baseline(training_part)
