@@ -7,6 +7,9 @@ from pathlib import Path
 
 from tests.sabotage.campaign import ROOT, CampaignFailed, campaign, changes, copy_tree, fingerprints
 from tests.sabotage.mutations import MUTATIONS
+from tests.sabotage.training_mutations import TRAINING_MUTATIONS
+
+EVERY = (*MUTATIONS, *TRAINING_MUTATIONS)
 
 
 def say(text: str) -> None:
@@ -17,10 +20,10 @@ def say(text: str) -> None:
 
 def main(words: list[str]) -> int:
     """Run the campaign; return 0 where every mutation was killed and the work tree is as it was."""
-    chosen = [m for m in MUTATIONS if not words or any(word.lower() in m.name.lower() for word in words)]
+    chosen = [m for m in EVERY if not words or any(word.lower() in m.name.lower() for word in words)]
     if not chosen:
         say(f"no mutation is named like {' or '.join(words)}; there are:")
-        say("\n".join(f"  {mutation.name}" for mutation in MUTATIONS))
+        say("\n".join(f"  {mutation.name}" for mutation in EVERY))
         return 2
     before, start, killed, survivors = fingerprints(ROOT), time.monotonic(), 0, []
     with tempfile.TemporaryDirectory(prefix="quakeslide-sabotage-") as folder:

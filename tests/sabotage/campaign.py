@@ -2,6 +2,8 @@
 
 A mutation is killed where pytest ends with 1 because an assertion failed. A collection error, a broken fixture, a time-out or a test
 that is not there proves nothing and fails the campaign, as does a mutation whose text is not in its file any more.
+
+Tests of `training/` run in the training environment, all others in that of the tests, as `make` runs them.
 """
 
 import hashlib
@@ -10,15 +12,42 @@ import shutil
 import subprocess
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.sabotage.mutations import Mutation
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 180  # for one selection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """Where tests run.
+
+    Attributes:
+        name: of the folder in `build/envs`.
+        options: of pytest, beside those of every run.
+        variables: of the process, beside those of every run.
+    """
+
+    name: str
+    options: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+TESTS = Environment(name="tests", options=("--hypothesis-seed=1",))
+TRAINING = Environment(
+    name="training",  # has no Hypothesis
+    variables={"TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"},  # as `make test-training`
+)
+
+
+def environment_of(test: str) -> Environment:
+    """Return where a test runs, by its node id."""
+    return TRAINING if test.startswith("training/") else TESTS
 
 
 class CampaignFailed(Exception):
@@ -95,19 +124,19 @@ def broken(mutation: Mutation, copy: Path) -> Iterator[None]:
 
 
 def run_tests(copy: Path, tests: Sequence[str], *, patience_s: float = PATIENCE_S) -> Ran:
-    """Run a selection in the copy.
+    """Run a selection of one environment in the copy.
 
     Python writes no byte code there: a mutation may change neither a file's size nor, within a second, its time.
     """
     report = copy / "sabotage-report.xml"
     report.unlink(missing_ok=True)
-    python = copy / "build" / "envs" / "tests" / "bin" / "python"
-    options = ["-x", "-p", "no:cacheprovider", "--hypothesis-seed=1", "--tb=line", f"--junitxml={report}"]
-    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+    environment = environment_of(tests[0])
+    python = copy / "build" / "envs" / environment.name / "bin" / "python"
+    options = ["-x", "-p", "no:cacheprovider", "--tb=line", f"--junitxml={report}", *environment.options]
     process = subprocess.Popen(
         [str(python), "-m", "pytest", *options, *tests],
         cwd=copy,
-        env=environment,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"} | environment.variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -176,9 +205,12 @@ def campaign(mutations: Sequence[Mutation], copy: Path) -> Iterator[tuple[Mutati
     """
     for mutation in mutations:
         check_fresh(mutation, copy)
-    sound = run_tests(copy, list(dict.fromkeys(test for m in mutations for test in m.tests)), patience_s=4 * PATIENCE_S)
-    if sound.code != 0:
-        raise CampaignFailed(f"the tests do not pass without any mutation:\n{sound.text}")
+    every = list(dict.fromkeys(test for mutation in mutations for test in mutation.tests))
+    for environment in (TESTS, TRAINING):
+        if here := [test for test in every if environment_of(test) == environment]:
+            sound = run_tests(copy, here, patience_s=4 * PATIENCE_S)
+            if sound.code != 0:
+                raise CampaignFailed(f"the tests do not pass without any mutation:\n{sound.text}")
     for mutation in mutations:
         start = time.monotonic()
         with broken(mutation, copy):

@@ -2,13 +2,25 @@ from pathlib import Path
 
 import pytest
 
-from tests.sabotage.campaign import ROOT, CampaignFailed, Ran, broken, changes, check_fresh, judge
-from tests.sabotage.mutations import MUTATIONS, Mutation
+from tests.sabotage.__main__ import EVERY
+from tests.sabotage.campaign import (
+    ROOT,
+    TESTS,
+    TRAINING,
+    CampaignFailed,
+    Ran,
+    broken,
+    changes,
+    check_fresh,
+    environment_of,
+    judge,
+)
+from tests.sabotage.mutations import Mutation
 
 ONE = Mutation(name="one", file="a.py", old="x = 1", new="x = 2", tests=("test_a.py",))
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
+@pytest.mark.parametrize("mutation", EVERY, ids=lambda mutation: mutation.name)
 def test_mutation_still_fits_the_code(mutation: Mutation):
     check_fresh(mutation, ROOT)
     for test in mutation.tests:
@@ -16,8 +28,21 @@ def test_mutation_still_fits_the_code(mutation: Mutation):
         assert f"def {name.partition('[')[0]}(" in (ROOT / file).read_text()
 
 
-def test_names_are_unique_and_at_least_fourteen():
-    assert len({mutation.name for mutation in MUTATIONS}) == len(MUTATIONS) >= 14
+@pytest.mark.parametrize("mutation", EVERY, ids=lambda mutation: mutation.name)
+def test_tests_of_a_mutation_run_in_one_environment(mutation: Mutation):
+    assert len({environment_of(test).name for test in mutation.tests}) == 1
+
+
+def test_training_has_an_environment_of_its_own():
+    assert environment_of("training/tests/test_losses.py::test_x") is TRAINING
+    assert environment_of("tests/unit/test_training.py::test_x") is TESTS
+
+
+def test_names_are_unique_and_cover_functions_and_training():
+    assert len({mutation.name for mutation in EVERY}) == len(EVERY)
+    folders = [mutation.file.partition("/")[0] for mutation in EVERY]
+    assert folders.count("functions") >= 14
+    assert folders.count("training") >= 14
 
 
 @pytest.mark.parametrize("text", ["", "x = 3", "x = 1\nx = 1\n"])

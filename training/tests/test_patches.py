@@ -56,6 +56,8 @@ def test_shares_hold_within_each_event():
 def test_part_follows_from_the_cell_alone():
     assert part_of("papua", 3, 4, 5) == part_of("papua", 3, 4, 5)
     assert len({part_of("papua", 3, 4, column) for column in range(40)}) == 3
+    tested = [column for column in range(12) if part_of("papua", 3, 4, column) == "test"]
+    assert tested == [1, 2, 3, 4, 5, 6, 8, 11]  # in every process, on every machine
 
 
 def test_blocks_stay_together():

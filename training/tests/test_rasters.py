@@ -150,13 +150,14 @@ def test_cells_on_the_seams_of_tiles_are_those_of_one_file(folder, overlap):
     assert len(contents(folder / "set")[0]) == 16
 
 
-def test_a_tile_fills_in_what_the_one_before_it_lacks(folder):
+@pytest.mark.parametrize("files", [["holed.tif", "east.tif"], ["east.tif", "holed.tif"]])
+def test_a_tile_fills_in_what_another_lacks_whichever_comes_first(folder, files):
     bands = ground()
     holed = bands.copy()
     holed[:, :, 100:] = -9999
     write_raster(folder / "holed.tif", holed)
     write_raster(folder / "east.tif", bands[:, :, 90:], west=WEST + 900)
-    composites = [{"track": "A069", "files": ["holed.tif", "east.tif"]}]
+    composites = [{"track": "A069", "files": files}]
     list(build(configuration(folder, composites=composites), folder / "set"))
     rows, patches = contents(folder / "set")
     assert len(rows) == 16
