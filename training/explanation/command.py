@@ -15,6 +15,7 @@ from training.dataset import PATCHES, Dataset, Sample, UnusableDataset
 from training.evaluate import predict
 from training.evaluation.scored_again import as_trained, dataset_of
 from training.experiments import UnknownExperiment
+from training.explanation.choice import KINDS, choose, choose_background, kinds_of
 from training.explanation.expected_gradients import (
     DOUBLINGS,
     FIRST_STEPS,
@@ -34,36 +35,7 @@ from training.patches.store import OrbitPass
 from training.report import Steps
 from training.simulator.geometry import look_azimuth
 
-KINDS = ("TP", "FP", "FN")
-BACKGROUND_PATCHES = 64
 MEAN_LATITUDE_DEG = 20.0  # the look azimuth changes by less than 4 degrees between the equator and 45 degrees
-
-
-def kinds_of(scores: NDArray[np.floating], label: NDArray[np.floating], threshold: float) -> NDArray[np.str_]:
-    """Return `TP`, `FP`, `FN` or `TN` of each patch."""
-    claim, truth = scores > threshold, label == 1
-    return np.where(claim, np.where(truth, "TP", "FP"), np.where(truth, "FN", "TN"))
-
-
-def choose(kinds: NDArray[np.str_], scores: NDArray[np.floating], kind: str, count: int) -> NDArray[np.int64]:
-    """Return patches of a kind, evenly spread over them in the order of their scores: nobody picked the good ones."""
-    places = np.nonzero(kinds == kind)[0]
-    return _spread(places[np.argsort(-scores[places], kind="stable")], count)
-
-
-def choose_background(validation: Sample, explained: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return patches without a landslide, evenly spread over those of the validation part.
-
-    Args:
-        validation: what they are chosen from.
-        explained: int64 [n], index of the patches to explain: none of them may be what it is held against.
-    """
-    is_calm = (validation.label != 1) & ~np.isin(validation.index, explained)
-    return _spread(np.nonzero(is_calm)[0], BACKGROUND_PATCHES)
-
-
-def _spread(places: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    return places[np.unique(np.linspace(0, len(places) - 1, min(count, len(places))).round().astype(int))]
 
 
 EXPLAIN_HELP = f"""Explain a model's decisions: what each pixel of each band contributed, and on which slopes it finds landslides.
@@ -130,7 +102,7 @@ def explain_command(
     except (UnusableModel, UnusableDataset, UnknownExperiment, UnknownGround, ModuleNotFoundError) as error:
         raise click.ClickException(str(error)) from error
     outlined = None if under is None else under.at(np.searchsorted(shown, places))
-    _draw(out, card["bands"], sample, places, kinds, scores, patches, found, outlined)
+    _draw(out, card["bands"], sample, places, kinds, scores, patches, found, outlined, dataset.source["kind"])
     report = _report(card, sample, places, kinds, scores, found, method, len(calm))
     if under is not None:
         report["slope_and_aspect"] = _draw_slopes(out, dataset, orbit_pass, under, sample.event[shown], kinds[shown])
@@ -180,15 +152,18 @@ def _draw(
     patches: NDArray[np.float32],
     found: Explanation,
     ground: Ground | None,
+    data: str,
 ) -> None:
     titles = [f"{row['event']} {row['scene']} cell {row['row']}-{row['column']}" for row in sample.rows[places]]
     scars = None if ground is None else ground.scar
     records = explained(kinds[places].tolist(), scores[places].tolist(), titles, patches, found, scars)
     by_kind = {kind: [record for record in records if record.kind == kind] for kind in KINDS}
     if by_kind["TP"] or by_kind["FP"]:
-        save(figure_5(by_kind["TP"] + by_kind["FP"], bands, found.completeness_error), out / "figure5.png")
+        save(figure_5(by_kind["TP"] + by_kind["FP"], bands, found.completeness_error, data), out / "figure5.png")
     if by_kind["TP"] or by_kind["FN"]:
-        save(figure_6(by_kind["TP"][:2] + by_kind["FN"][:2], bands, found.completeness_error), out / "figure6.png")
+        save(
+            figure_6(by_kind["TP"][:2] + by_kind["FN"][:2], bands, found.completeness_error, data), out / "figure6.png"
+        )
 
 
 def _draw_slopes(

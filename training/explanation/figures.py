@@ -60,7 +60,7 @@ def explained(
     ]
 
 
-def figure_5(records: Sequence[Explained], bands: Sequence[str], error: float) -> Figure:
+def figure_5(records: Sequence[Explained], bands: Sequence[str], error: float, data: str) -> Figure:
     """Draw true positives beside false positives: post-event VV, change in VV, and the mean contribution of a pixel over all bands."""
     columns = ("postVV", "diffVV", "mean contribution")
     figure = Figure(figsize=(2.4 * len(columns) * 2, 2.55 * max(1, (len(records) + 1) // 2)), layout="constrained")
@@ -80,11 +80,11 @@ def figure_5(records: Sequence[Explained], bands: Sequence[str], error: float) -
             here[1].set_title("diffVV", fontsize=8)
             here[2].set_title("mean contribution", fontsize=8)
     figure.colorbar(image, ax=axes, shrink=0.6, label="contribution to the logit, mean over bands")
-    figure.suptitle(_headline(error), fontsize=9)
+    figure.suptitle(_headline(records, error, data), fontsize=9)
     return figure
 
 
-def figure_6(records: Sequence[Explained], bands: Sequence[str], error: float) -> Figure:
+def figure_6(records: Sequence[Explained], bands: Sequence[str], error: float, data: str) -> Figure:
     """Draw a row a patch: its bands, then what each band's pixels contributed, all on one colour scale."""
     figure = Figure(figsize=(1.75 * (2 * len(bands) + 1) + 1, 1.78 * len(records) + 0.8), layout="constrained")
     axes = figure.subplots(len(records), 2 * len(bands) + 1, squeeze=False)
@@ -99,7 +99,7 @@ def figure_6(records: Sequence[Explained], bands: Sequence[str], error: float) -
     for panel, title in zip(axes[0], titles, strict=True):
         panel.set_title(title, fontsize=9)
     figure.colorbar(image, ax=axes, shrink=0.7, pad=0.01, label="contribution to the logit")
-    figure.suptitle(_headline(error), fontsize=9)
+    figure.suptitle(_headline(records, error, data), fontsize=9)
     return figure
 
 
@@ -159,11 +159,12 @@ def _limit(values: Sequence[NDArray[np.floating]]) -> float:
     return max(float(np.quantile(np.abs(np.concatenate([v.ravel() for v in values])), 0.995)), 1e-9)
 
 
-def _headline(error: float) -> str:
+def _headline(records: Sequence[Explained], error: float, data: str) -> str:
     verdict = "" if error < MOST_ERROR else f", NOT COMPLETE: it must be below {100 * MOST_ERROR:g} %"
+    outlines = "; green: inventory" if any(record.scar is not None for record in records) else ""
     return (
-        f"contribution of each pixel to the logit; red speaks for a landslide, blue against; completeness error {100 * error:.1f} %"
-        f"{verdict}; green: inventory"
+        f"{data} data. Contribution of each pixel to the logit: red speaks for a landslide, blue against; completeness error "
+        f"{100 * error:.1f} %{verdict}\ndiff bands: purple has become brighter, orange darker{outlines}"
     )
 
 

@@ -131,7 +131,7 @@ def _refuse_other_scene(folder: Path, rows: NDArray[np.void], ground: Ground) ->
             first = int(other.argmax())
             row = rows[first]
             raise UnknownGround(
-                f"{folder}: the set was made by another version of the simulator or on another processor: in {int(other.sum())} of "
+                f"{folder}: the set was made by another version of the simulator, or on another processor: in {int(other.sum())} of "
                 f"{len(rows)} patches of "
                 f"{row['event']} {row['scene']} the landslides are others now, in cell {row['row']}-{row['column']} {shares[first]:.2%} "
                 f"of the pixels where the set says {row[name]:.2%} ({name}). Simulate it again, or give --no-ground"

@@ -32,9 +32,7 @@ from quakeslide.domain.sentinel1 import Polarisation, Stage, joined_tracks
 from quakeslide.ports import CompositeExporter, ExportState, SceneArchive
 from training.patches.store import UnusableDataset
 from training.run_files import write_json
-from training.sources.configuration import read_configuration
 from training.sources.event_list import EventOfPaper
-from training.sources.rasters_on_disk import SCHEMA
 
 EXPORTS = "exports.json"
 RIM_DEG = 0.02  # about an inventory's extent: background is wanted around it
@@ -220,36 +218,6 @@ def fetch_all(sampler: Sampler, composites: Sequence[Composite], *, poll_s: floa
                 yield composite, state
         if running:
             time.sleep(poll_s)
-
-
-def write_cut_configurations(
-    folder: Path, sampler: Sampler, composites: Sequence[Composite], inventories: dict[str, Path]
-) -> list[Path]:
-    """Write a configuration for `cut` for each window, `60-12.json`, with what is here of events whose inventory is; return the files.
-
-    Other events of a configuration that is there stay in it, and so do `layer` and `mapped_area` of these; their inventory and composites
-    are written anew.
-
-    Raises:
-        UnusableDataset: the configuration that is there is none.
-    """
-    written = []
-    for stage in sorted({composite.stage for composite in composites}):
-        events: dict[str, Any] = {}
-        for composite in composites:
-            if composite.stage != stage or composite.event_id not in inventories or not sampler.is_fetched(composite):
-                continue
-            inventory = os.path.relpath(inventories[composite.event_id], folder)
-            entry = events.setdefault(composite.event_id, {"inventory": inventory, "composites": []})
-            files = [os.path.relpath(path, folder) for path in sampler.files(composite)]
-            entry["composites"].append({"track": str(composite.track), "files": files})
-        if events:
-            path = folder / f"{stage}.json"
-            before = read_configuration(path, SCHEMA)["events"] if path.exists() else {}
-            events = {**before, **{name: {**before.get(name, {}), **entry} for name, entry in events.items()}}
-            write(path, {"pre_days": stage.pre_days, "post_days": stage.post_days, "events": events})
-            written.append(path)
-    return written
 
 
 def write(path: Path, document: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from quakeslide.domain.sentinel1 import Stage
 from quakeslide.errors import QuakeslideError
 from training.experiments import WINDOWS
 from training.patches.store import UnusableDataset
+from training.sources.cut_configuration import write_cut_configurations
 from training.sources.earth_engine import (
     Sampler,
     area_of,
@@ -18,7 +19,6 @@ from training.sources.earth_engine import (
     inventory_of,
     plans,
     scenes_and_exporter,
-    write_cut_configurations,
 )
 from training.sources.event_list import FILE, read_events
 

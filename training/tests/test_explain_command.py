@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from training.dataset import Sample, dataset_for
 from training.evaluate import predict
 from training.experiments import Experiment
-from training.explanation.command import choose, choose_background, explain_command, kinds_of
+from training.explanation.choice import choose, choose_background, kinds_of
+from training.explanation.command import explain_command
 from training.explanation.ground import FILE
 from training.export import save_weights
 from training.tests.easy_patches import write_easy_set

@@ -215,7 +215,10 @@ def test_landslides_that_the_pass_cannot_see_do_not_count(tmp_path, scene, scene
 def test_set_of_another_simulator_is_refused(tmp_path, scene_rows, name):
     other = scene_rows.copy()
     other[name][1] += 1 / 4096
-    with pytest.raises(UnknownGround, match=r"another version of the simulator: in 1 of 2 patches.*Simulate it again"):
+    with pytest.raises(
+        UnknownGround,
+        match=r"or on another processor: in 1 of 2 patches.*Simulate it again",
+    ):
         ground_under(tmp_path, SIMULATED, other, "DESCENDING")
 
 
@@ -297,7 +300,7 @@ def image(panel):
 
 
 def test_figure_5_shows_kinds_side_by_side_with_their_mean_contribution(records):
-    figure = figure_5(records, BANDS, 0.013)
+    figure = figure_5(records, BANDS, 0.013, "simulated")
     panels = np.array(figure.axes[:12]).reshape(2, 6)
     titles = [[panel.get_title() for panel in row] for row in panels]
     assert titles[0][0] == "TP  p = 0.90\na\npostVV"
@@ -307,11 +310,14 @@ def test_figure_5_shows_kinds_side_by_side_with_their_mean_contribution(records)
     for record, panel in ((records[1], panels[1, 2]), (records[2], panels[0, 5])):
         np.testing.assert_array_equal(image(panel), record.contributions.mean(axis=2))
     np.testing.assert_array_equal(image(panels[0, 4]), records[2].patch[..., 2])
-    assert "completeness error 1.3 %;" in figure.get_suptitle()
+    said = figure.get_suptitle()
+    assert said.startswith("simulated data. ")
+    assert "completeness error 1.3 %\n" in said
+    assert said.endswith("green: inventory") == any(record.scar is not None for record in records)
 
 
 def test_figure_6_shows_each_band_and_what_it_contributed(records):
-    figure = figure_6(records, BANDS, 0.07)
+    figure = figure_6(records, BANDS, 0.07, "easy")
     panels = np.array(figure.axes[:27]).reshape(3, 9)
     assert [panel.get_title() for panel in panels[0, :5]] == [*BANDS, "contribution\nof postVV"]
     assert [row[0].get_ylabel() for row in panels] == ["TP  p = 0.90\na", "TP  p = 0.80\nb", "FN  p = 0.20\nc"]

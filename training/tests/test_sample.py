@@ -18,7 +18,8 @@ from tests.fakes_exporter import ScriptedArchive, seen
 from training.__main__ import main
 from training.dataset import Dataset
 from training.patches.labels import Label
-from training.sources.earth_engine import Sampler, area_of, plans, write_cut_configurations
+from training.sources.cut_configuration import write_cut_configurations
+from training.sources.earth_engine import Sampler, area_of, plans
 from training.sources.event_list import paper_events
 
 T0 = datetime(2018, 9, 5, 18, 7, 59, tzinfo=UTC)
