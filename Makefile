@@ -125,7 +125,7 @@ destroy: $(ENVS)/tests/.done ## take the deployed system down, after asking (PRO
 smoke: $(ENVS)/tests/.done ## trigger a small known event in the deployed system and follow it to its GeoJSON (PROJECT=, REGION=)
 	$(NEED_PROJECT)@$(TESTS)/python -m infra.smoke --project "$(PROJECT)" --region "$(REGION)"
 
-train: $(ENVS)/training/.done ## train the demo models again on simulated scenes (an hour and a half on two cores)
+train: $(ENVS)/training/.done ## train the demo models again on simulated scenes (about an hour on two cores, reckoned from its parts)
 	@$(ENVS)/training/bin/python -m training simulate --scenes-per-event 80 --unseen-scenes-per-event 10 --jobs 2
 	@$(ENVS)/training/bin/python -m training fit --models 'vv*_60_12' --epochs 40 --patience 4 --jobs 2 --threads 1 --publish serving/models
 
