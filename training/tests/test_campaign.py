@@ -52,6 +52,15 @@ def test_four_runs_by_processes_survive_a_kill_and_a_failure(start, tmp_path):
     assert finished(runs).items() >= kept.items()
 
 
+@pytest.fixture
+def interruptible():
+    """Let processes that are started now take an interrupt: a shell has what it runs in the background ignore it, and these tests, too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_a_campaign_at_once_and_is_no_failure(start, tmp_path):
     """So many epochs that no run can be over before the interrupt comes, however fast the machine is."""
     runs = tmp_path / "runs"
