@@ -23,13 +23,16 @@ LOOKS = 7.0  # effective number of looks at 10 m, after the product's own resamp
 # neighbours correlate by 0.73, next ones by 0.29: in twelve real 10 m images power divided by its mean over 11 x 11 px did by 0.73 and
 # 0.33 (median); over 5 or 15 px by 0.58 and 0.77, so this is an estimate
 SPECKLE_KERNEL = np.exp(-(np.arange(3, dtype=np.float32) ** 2) / (2 * np.float32(0.9) ** 2))
-NOISE_FLOOR_DB = -25.0
+NOISE_FLOOR = np.float32(10 ** (-25.0 / 10))  # linear power
+SHADOW_DB = np.float32(-13.0)  # what little is scattered into it
 MISREGISTRATION_PX = 0.2  # standard deviation per axis between passes
 RESOLUTION_KERNEL = np.array([0.56, 0.22], np.float32)  # a 20 m resolution cell on the 10 m grid
 # by cover kind: forest, grass, farm, river; gamma0, dB
-BRIGHTNESS_DB = {"VV": (-7.4, -9.6, -10.0, -12.8), "VH": (-13.4, -16.8, -17.2, -20.8)}
-RELIEF_SHARE = 0.65  # of the volume model's gain: chosen so that the contrast of scenes fits (`realism`), not measured
-MOISTURE_DB = (0.8, 1.1, 1.2, 1.2)  # one standard deviation of wetness
+BRIGHTNESS_DB = {"VV": (-7.0, -9.2, -9.6, -12.4), "VH": (-13.0, -16.4, -16.8, -20.4)}
+# of what slopes do in the volume model: chosen so that the contrast of scenes fits (`realism`), not measured
+RELIEF_SHARE = 0.65
+# one standard deviation of wetness; fitted to how much recorded quiet ground changes over 210 m (`realism`)
+MOISTURE_DB = (1.5, 2.1, 2.3, 2.3)
 SATURATED_DB = np.float32(4.5)  # soaked ground gets no brighter
 CANOPY_SD = 0.4  # natural logarithm: how differently VH follows the same wetness from day to day
 SEASON_DB = (0.5, 1.2, 2.4, 0.8)
@@ -40,7 +43,7 @@ class Ground:
     """What one pass sees of a scene in one polarisation when nothing but the day varies; float32 [H, W].
 
     Attributes:
-        before_db: sigma0 before the earthquake, without weather, season and speckle.
+        before_db: sigma0 before the earthquake, without weather, season and speckle, before a resolution cell mixes it.
         change_db: what the landslides add to it.
     """
 
@@ -48,18 +51,43 @@ class Ground:
     change_db: Field
 
 
-def illuminate(cover: Cover, slides: Landslides, geometry: View, polarisation: Polarisation) -> Ground:
-    """Return the mean backscatter of a scene before the earthquake and the change by its slides, as a resolution cell mixes them."""
-    vegetated = np.array(BRIGHTNESS_DB[polarisation], np.float32)[cover.kind] + cover.texture_db
-    signal = np.power(10, (vegetated + RELIEF_SHARE * relief_gain_db(geometry)) / 10, dtype=np.float32)
-    signal[geometry.shadow] *= np.float32(0.05)
-    change_db = _slide_change_db(vegetated, cover, slides, geometry, polarisation)
-    floor = np.float32(10 ** (NOISE_FLOOR_DB / 10))
-    before_db, after_db = (
-        10 * np.log10(_blur(power, RESOLUTION_KERNEL) + floor)
-        for power in (signal, signal * np.power(10, change_db / 10, dtype=np.float32))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overpass:
+    """What the polarisations of one pass on one day have in common.
+
+    Attributes:
+        wetness: of every pixel, float32 [H, W], see `Rain.wetness`.
+        wind_db: on canopies, float32 [H, W].
+        river_db: of the water, float32 [H, W]; holds on rivers.
+        shift_px: misregistration, rows and columns.
+    """
+
+    wetness: Field
+    wind_db: Field
+    river_db: Field
+    shift_px: tuple[float, float]
+
+
+def overpass(event: Event, cover: Cover, rain: Rain, *, day: float, rng: np.random.Generator) -> Overpass:
+    """Draw what one pass meets on a day counted from the earthquake; `rng` of this pass and day alone, so that no call order matters."""
+    shape = cover.kind.shape
+    # a shower wets the whole scene, but not every slope alike
+    wetness = np.float32(rain.wetness(day)) * cover.wettability + smooth_field(rng, shape, 96) * np.float32(0.25)
+    return Overpass(
+        wetness=wetness,
+        wind_db=smooth_field(rng, shape, 12) * np.float32(0.12),  # drops on leaves: no two passes see the same canopy
+        river_db=smooth_field(rng, shape, 16) * np.float32(1.3 * event.river),
+        shift_px=(float(rng.normal(0, MISREGISTRATION_PX)), float(rng.normal(0, MISREGISTRATION_PX))),
     )
-    return Ground(before_db=before_db, change_db=after_db - before_db)
+
+
+def illuminate(cover: Cover, slides: Landslides, geometry: View, polarisation: Polarisation) -> Ground:
+    """Return the mean backscatter of a scene before the earthquake and the change by its slides."""
+    vegetated = np.array(BRIGHTNESS_DB[polarisation], np.float32)[cover.kind] + cover.texture_db
+    before_db = vegetated + relief_gain_db(geometry, RELIEF_SHARE)
+    before_db[geometry.shadow] += SHADOW_DB
+    change_db = _slide_change_db(vegetated, cover, slides, geometry, polarisation)
+    return Ground(before_db=before_db.astype(np.float32), change_db=change_db)
 
 
 def _slide_change_db(
@@ -72,7 +100,7 @@ def _slide_change_db(
         return change
     number, local = slides.label[there], geometry.local_incidence_deg[there]
     deposit = slides.downslope[there] > 0.2  # the lower part is rougher and wetter
-    bare = -5.8 - 0.17 * (local - 20) + slides.roughness_db[number] + np.where(deposit, 0.9, -0.4)
+    bare = -5.4 - 0.17 * (local - 20) + slides.roughness_db[number] + np.where(deposit, 0.9, -0.4)
     bare += cover.texture_db[there]
     if polarisation == "VH":
         bare += np.where(deposit, 0.6, 0.0) - 9.0
@@ -87,8 +115,8 @@ def _slide_change_db(
 def acquire(
     event: Event,
     cover: Cover,
-    rain: Rain,
     ground: Ground,
+    weather: Overpass,
     *,
     day: float,
     polarisation: Polarisation,
@@ -96,41 +124,34 @@ def acquire(
 ) -> Field:
     """Return sigma0, dB, float32 [H, W], of one day; days after 0 see the landslides.
 
+    All that lies within a resolution cell mixes in power: ground, slides, weather, fields, rivers, cuts.
+
     Args:
         event: how strong the changes are that have nothing to do with slides.
         cover: what grows where.
-        rain: the showers; all polarisations and passes see the same.
         ground: of this pass and polarisation.
+        weather: of this pass and day.
         day: counted from the earthquake.
         polarisation: VV or VH; VH follows moisture less.
         rng: of this pass, day and polarisation alone, so that no call order matters.
     """
-    shape = cover.kind.shape
     moisture_db = (event.moisture * np.array(MOISTURE_DB, np.float32)).astype(np.float32)
     if polarisation == "VH":
         moisture_db *= np.float32(np.exp(rng.normal(0, CANOPY_SD)))
     phase = 2 * np.pi * (day / 365 + event.season_phase)
     season_db = event.season * np.sin(phase) * np.array(SEASON_DB, np.float32) * (1.0 if polarisation == "VV" else 1.1)
-    # a shower wets the whole scene, but not every slope alike
-    wetness = np.float32(rain.wetness(day)) * cover.wettability + smooth_field(rng, shape, 96) * np.float32(0.25)
+    wet_db = SATURATED_DB * np.tanh(moisture_db[cover.kind] * weather.wetness / SATURATED_DB)
 
-    wet_db = SATURATED_DB * np.tanh(moisture_db[cover.kind] * wetness / SATURATED_DB)
-
-    sigma0_db = ground.before_db + season_db.astype(np.float32)[cover.kind] + wet_db
-    # wind, drops on leaves: no two passes see the same canopy
-    sigma0_db += smooth_field(rng, shape, 12) * np.float32(0.12)
+    sigma0_db = ground.before_db + season_db.astype(np.float32)[cover.kind] + wet_db + weather.wind_db
     if day > 0:
         sigma0_db += ground.change_db
     _plough(sigma0_db, cover, day)
-    _flow(sigma0_db, cover, event, day, rng)
-    for cut in cover.cuts:
-        if day > cut.day:
-            kinds = cover.kind[cut.rows, cut.columns]
-            sigma0_db[cut.rows, cut.columns] += np.where(
-                kinds <= land.GRASS, np.float32(cut.change_db * (1.0 if polarisation == "VH" else 0.7)), np.float32(0)
-            )
-    shift_px = rng.normal(0, MISREGISTRATION_PX, 2)
-    return ndimage.shift(sigma0_db, shift_px, order=1, mode="nearest") + speckle_db(rng, shape)
+    river = cover.kind == land.RIVER
+    sigma0_db[river] += weather.river_db[river] + (cover.sediment_db[river] if day > 0 else 0)
+    _cut(sigma0_db, cover, day, polarisation)
+    power = _blur(np.power(10, sigma0_db / 10, dtype=np.float32), RESOLUTION_KERNEL)
+    power = ndimage.shift(power, weather.shift_px, order=1, mode="nearest")
+    return 10 * np.log10(power + NOISE_FLOOR) + speckle_db(rng, power.shape)
 
 
 def _plough(sigma0_db: Field, cover: Cover, day: float) -> None:
@@ -138,10 +159,13 @@ def _plough(sigma0_db: Field, cover: Cover, day: float) -> None:
     sigma0_db[cover.kind == land.FARM] += done[cover.parcel]
 
 
-def _flow(sigma0_db: Field, cover: Cover, event: Event, day: float, rng: np.random.Generator) -> None:
-    river = cover.kind == land.RIVER
-    level = smooth_field(rng, sigma0_db.shape, 16)[river] * np.float32(1.3 * event.river)
-    sigma0_db[river] += level + (cover.sediment_db[river] if day > 0 else 0)
+def _cut(sigma0_db: Field, cover: Cover, day: float, polarisation: Polarisation) -> None:
+    for cut in cover.cuts:
+        if day > cut.day:
+            kinds = cover.kind[cut.rows, cut.columns]
+            sigma0_db[cut.rows, cut.columns] += np.where(
+                kinds <= land.GRASS, np.float32(cut.change_db * (1.0 if polarisation == "VH" else 0.7)), np.float32(0)
+            )
 
 
 def speckle_db(rng: np.random.Generator, shape: tuple[int, int], looks: float = LOOKS) -> Field:

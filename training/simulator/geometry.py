@@ -82,12 +82,13 @@ def view(terrain: Terrain, orbit_pass: OrbitPass, *, latitude_deg: float, centre
     )
 
 
-def relief_gain_db(geometry: View) -> Field:
+def relief_gain_db(geometry: View, share: float) -> Field:
     """Return what turns flattened gamma0 into the sigma0 of a product that is not flattened, dB, float32 [H, W].
 
-    The volume model of Vollrath 2020: slopes that face the sensor are brighter.
+    The volume model of Vollrath 2020: slopes that face the sensor are brighter. Only `share` of what slopes do is taken;
+    flat ground keeps the cosine of its incidence.
     """
     grazing = 90 - geometry.incidence_deg
     ratio = np.tan(np.radians(np.clip(grazing + geometry.range_slope_deg, 6, 86))) / np.tan(np.radians(grazing))
-    gain = 10 * np.log10(np.cos(np.radians(geometry.incidence_deg))) + np.clip(10 * np.log10(ratio), -9, 9)
-    return gain.astype(np.float32)
+    slope_db = np.clip(10 * np.log10(ratio), -9, 9)
+    return (10 * np.log10(np.cos(np.radians(geometry.incidence_deg))) + share * slope_db).astype(np.float32)

@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.simulator import acquisition, cover, geometry, landslides, terrain
-from training.simulator.acquisition import Ground, Polarisation
+from training.simulator.acquisition import Ground, Overpass, Polarisation
 from training.simulator.events import Event
 from training.simulator.geometry import OrbitPass, View
 from training.simulator.terrain import Field
 
 REPEAT_DAYS = 12.0
 BANDS = ("postVV", "postVH", "diffVV", "diffVH")
-_TERRAIN, _COVER, _SLIDES, _WEATHER, _PASSES, _SPECKLE = range(6)
+_TERRAIN, _COVER, _SLIDES, _WEATHER, _PASSES, _SPECKLE, _OVERPASS = range(7)
 
 
 class Scene:
@@ -58,16 +58,20 @@ class Scene:
         key = (orbit_pass, polarisation)
         if key not in self._grounds:
             self._grounds[key] = acquisition.illuminate(self.cover, self.slides, self.view(orbit_pass), polarisation)
-        numbers = get_args(OrbitPass).index(orbit_pass), get_args(Polarisation).index(polarisation)
         return acquisition.acquire(
             self.event,
             self.cover,
-            self.rain,
             self._grounds[key],
+            self.overpass(orbit_pass, day),
             day=day,
             polarisation=polarisation,
-            rng=self._rng(_SPECKLE, *numbers, round((day + 1000) * 24)),
+            rng=self._rng(_SPECKLE, get_args(Polarisation).index(polarisation), *_when(orbit_pass, day)),
         )
+
+    def overpass(self, orbit_pass: OrbitPass, day: float) -> Overpass:
+        """Return what VV and VH of one pass on one day have in common."""
+        rng = self._rng(_OVERPASS, *_when(orbit_pass, day))
+        return acquisition.overpass(self.event, self.cover, self.rain, day=day, rng=rng)
 
     def first_post_day(self, orbit_pass: OrbitPass) -> float:
         """Return the day of the first pass after the earthquake, 0.2 to 11.8."""
@@ -86,6 +90,10 @@ class Scene:
     def is_slide(self) -> NDArray[np.bool_]:
         """Return where the ground failed, bool [H, W]."""
         return self.slides.label > 0
+
+
+def _when(orbit_pass: OrbitPass, day: float) -> tuple[int, int]:
+    return get_args(OrbitPass).index(orbit_pass), round((day + 1000) * 24)
 
 
 def pass_days(first_post_day: float, *, pre_days: float, post_days: float) -> tuple[list[float], list[float]]:

@@ -11,6 +11,7 @@ from training.simulator.events import ARCHIVED, EVENTS, Event, _registry, events
 from training.simulator.scene import Scene, median, pass_days
 
 SHAPE = (192, 256)
+NOWHERE = np.zeros(0, np.int32)  # no pixel is a field
 
 
 @pytest.fixture(scope="module")
@@ -135,15 +136,29 @@ def test_speckle_has_unit_mean_power_and_the_stated_looks():
     assert neighbours == pytest.approx(0.73, abs=0.05)  # of real 10 m images, see SPECKLE_KERNEL
 
 
-def test_ground_within_a_resolution_cell_mixes_in_power():
+def calm(event=EVENTS["e2e"]):
+    """An event without anything that changes."""
+    return replace(event, moisture=0.0, season=0.0, river=0.0, logging=0.0)
+
+
+def still(shape, shift_px=(0.0, 0.0)):
+    nothing = np.zeros(shape, np.float32)
+    return acquisition.Overpass(wetness=nothing, wind_db=nothing, river_db=nothing, shift_px=shift_px)
+
+
+def test_ground_within_a_resolution_cell_mixes_in_power(monkeypatch):
     """Beside an edge between forest and river: a mean of decibels would be darker."""
-    scene = Scene(EVENTS["e2e"], seed=3, shape=(64, 64))
+    monkeypatch.setattr(acquisition, "speckle_db", lambda rng, shape: np.zeros(shape, np.float32))
+    scene = Scene(calm(), seed=3, shape=(64, 64))
     flat = terrain.describe(np.zeros((64, 64), np.float32))
     seen = geometry.view(flat, "ASCENDING", latitude_deg=37.0, centre_incidence_deg=38)
     kind = np.where(np.arange(64) < 32, cover.FOREST, cover.RIVER)[None].repeat(64, axis=0)
-    smooth = replace(scene.cover, kind=kind.astype(scene.cover.kind.dtype), texture_db=np.zeros((64, 64), np.float32))
+    smooth = replace(scene.cover, kind=kind.astype(np.uint8), parcel=NOWHERE, texture_db=np.zeros((64, 64), np.float32))
     scene.slides.label[:] = 0
-    sigma0_db = acquisition.illuminate(smooth, scene.slides, seen, "VV").before_db[32].astype(np.float64)
+    ground = acquisition.illuminate(smooth, scene.slides, seen, "VV")
+    sigma0_db = acquisition.acquire(
+        calm(), smooth, ground, still((64, 64)), day=-1.0, polarisation="VV", rng=np.random.default_rng(0)
+    )[32].astype(np.float64)
     power = 10 ** (sigma0_db / 10)
     forest, river = power[30], power[33]
     middle, beside = acquisition.RESOLUTION_KERNEL.astype(np.float64)
@@ -153,18 +168,64 @@ def test_ground_within_a_resolution_cell_mixes_in_power():
     assert sigma0_db[32] > (middle + beside) * sigma0_db[33] + beside * sigma0_db[30] + 0.3
 
 
+def test_weather_mixes_within_a_resolution_cell_as_the_ground_does(monkeypatch):
+    """One soaked pixel of even ground brightens its neighbours: what changes a pixel is not sharper than the radar."""
+    monkeypatch.setattr(acquisition, "speckle_db", lambda rng, shape: np.zeros(shape, np.float32))
+    scene = Scene(calm(), seed=3, shape=(64, 64))
+    even = acquisition.Ground(before_db=np.full((64, 64), -8, np.float32), change_db=np.zeros((64, 64), np.float32))
+    weather = still((64, 64))
+    weather.wind_db[32, 32] = 3.0
+    meadow = replace(scene.cover, parcel=NOWHERE, kind=np.full((64, 64), cover.GRASS, np.uint8))
+    seen = acquisition.acquire(calm(), meadow, even, weather, day=-1.0, polarisation="VV", rng=np.random.default_rng(0))
+    power = 10 ** (seen.astype(np.float64) / 10) - float(acquisition.NOISE_FLOOR)
+    middle, beside = acquisition.RESOLUTION_KERNEL.astype(np.float64)
+    assert power[32, 32] / power[0, 0] == pytest.approx(1 + middle**2 * (10**0.3 - 1), rel=1e-3)
+    assert power[31, 32] / power[0, 0] == pytest.approx(1 + middle * beside * (10**0.3 - 1), rel=1e-3)
+
+
 def test_passes_are_shifted_against_each_other():
-    """On ground that brightens by 5 dB a pixel from north to south, each pass by as much as it is shifted."""
-    event = replace(EVENTS["e2e"], moisture=0.0, season=0.0, river=0.0, logging=0.0)
-    scene = Scene(event, seed=3, shape=(48, 48))
-    ramp = np.float32(5) * np.arange(48, dtype=np.float32)[:, None].repeat(48, axis=1)
-    ground = acquisition.Ground(before_db=ramp, change_db=np.zeros_like(ramp))
-    moved = []
-    for number in range(300):
-        rng = np.random.default_rng([7, number])
-        seen = acquisition.acquire(event, scene.cover, scene.rain, ground, day=-1.0, polarisation="VV", rng=rng)
-        moved.append(float((seen - ramp)[4:-4, 4:-4].mean()) / 5)
-    assert np.std(moved) == pytest.approx(acquisition.MISREGISTRATION_PX, rel=0.15)
+    event = calm()
+    scene = Scene(event, seed=3, shape=(16, 16))
+    drawn = [
+        acquisition.overpass(event, scene.cover, scene.rain, day=-1.0, rng=np.random.default_rng([7, n])).shift_px
+        for n in range(300)
+    ]
+    assert np.std(drawn, axis=0) == pytest.approx(acquisition.MISREGISTRATION_PX, rel=0.15)
+    assert abs(np.corrcoef(np.transpose(drawn))[0, 1]) < 0.2
+
+
+def test_a_shift_moves_what_is_seen(monkeypatch):
+    monkeypatch.setattr(acquisition, "speckle_db", lambda rng, shape: np.zeros(shape, np.float32))
+    scene = Scene(calm(), seed=3, shape=(48, 48))
+    power = 1 + 0.1 * np.arange(48, dtype=np.float32)[:, None].repeat(48, axis=1)
+    ground = acquisition.Ground(before_db=10 * np.log10(power), change_db=np.zeros_like(power))
+    meadow = replace(scene.cover, parcel=NOWHERE, kind=np.full((48, 48), cover.GRASS, np.uint8))
+    seen = acquisition.acquire(
+        calm(), meadow, ground, still((48, 48), (0.3, 0.0)), day=-1.0, polarisation="VV", rng=np.random.default_rng(0)
+    )
+    moved = 10 ** (seen.astype(np.float64) / 10) - float(acquisition.NOISE_FLOOR)
+    np.testing.assert_allclose(moved[4:-4], power[4:-4] - 0.03, rtol=1e-4)
+
+
+def test_polarisations_of_a_pass_share_geometry_and_weather():
+    """What remains between VV and VH of one pass, once the ground is even, is speckle: broad changes come and go together."""
+    scene = Scene(EVENTS["luding"], seed=1, shape=(256, 256))
+    broad = {}
+    for polarisation in ("VV", "VH"):
+        change = scene.acquire("ASCENDING", -2.0, polarisation) - scene.acquire("ASCENDING", -14.0, polarisation)
+        blocks = change.reshape(16, 16, 16, 16).mean(axis=(1, 3))
+        broad[polarisation] = (blocks - blocks.mean()).ravel()
+    assert np.corrcoef(broad["VV"], broad["VH"])[0, 1] > 0.5
+    first, second = (scene.overpass("ASCENDING", day) for day in (-2.0, -14.0))
+    assert first.shift_px != second.shift_px
+    assert scene.overpass("ASCENDING", -2.0).shift_px == first.shift_px
+
+
+def test_flat_ground_keeps_the_cosine_of_its_incidence():
+    flat = terrain.describe(np.zeros((64, 64), np.float32))
+    seen = geometry.view(flat, "ASCENDING", latitude_deg=37.0, centre_incidence_deg=38)
+    gain_db = geometry.relief_gain_db(seen, 0.65)
+    np.testing.assert_allclose(gain_db, 10 * np.log10(np.cos(np.radians(seen.incidence_deg))), atol=1e-5)
 
 
 def test_areas_of_slides_are_those_that_were_drawn():
