@@ -192,8 +192,8 @@ TRAINING_MUTATIONS = (
     Mutation(
         name="simulated ground mixes decibels instead of power",
         file="training/simulator/acquisition.py",
-        old="10 * np.log10(_blur(power, RESOLUTION_KERNEL) + floor)",
-        new="_blur(10 * np.log10(power + floor), RESOLUTION_KERNEL)",
+        old="_blur(np.power(10, sigma0_db / 10, dtype=np.float32), RESOLUTION_KERNEL)",
+        new="np.power(10, _blur(sigma0_db, RESOLUTION_KERNEL) / 10, dtype=np.float32)",
         tests=(f"{TESTS}/test_simulator.py::test_ground_within_a_resolution_cell_mixes_in_power",),
     ),
     Mutation(
@@ -206,9 +206,16 @@ TRAINING_MUTATIONS = (
     Mutation(
         name="deviation of the misregistration taken for its variance",
         file="training/simulator/acquisition.py",
-        old="MISREGISTRATION_PX, 2)",
-        new="MISREGISTRATION_PX**2, 2)",
+        old="shift_px=(float(rng.normal(0, MISREGISTRATION_PX)),",
+        new="shift_px=(float(rng.normal(0, MISREGISTRATION_PX**2)),",
         tests=(f"{TESTS}/test_simulator.py::test_passes_are_shifted_against_each_other",),
+    ),
+    Mutation(
+        name="a pass whose VV and VH meet different weather",
+        file="training/simulator/scene.py",
+        old="rng = self._rng(_OVERPASS, *_when(orbit_pass, day))",
+        new="rng = np.random.default_rng()",
+        tests=(f"{TESTS}/test_simulator.py::test_polarisations_of_a_pass_share_geometry_and_weather",),
     ),
     Mutation(
         name="pixels at the far end of a window in the wrong order",
