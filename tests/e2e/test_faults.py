@@ -69,11 +69,13 @@ def subscription(stack: Stack) -> str:
     return subscribe()
 
 
-def worker(stack: Stack, function: str) -> int:
-    """Return the process that does a function's work; one that was killed is replaced within moments."""
+def worker(stack: Stack, function: str, *, killed: int | None = None) -> int:
+    """Return the process that does a function's work; one that was killed is replaced within moments, and may be listed until then."""
     end = time.monotonic() + 20
     while time.monotonic() < end:
         for pid in stack.children[function].worker_pids():
+            if pid == killed:
+                continue
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 if Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z":
                     return pid
@@ -81,10 +83,11 @@ def worker(stack: Stack, function: str) -> int:
     raise TimeoutError(f"{function} has no worker")
 
 
-def kill_after(stack: Stack, function: str, pattern: str) -> None:
-    """Have a function's worker killed as soon as it has written an object of that name."""
+def kill_after(stack: Stack, function: str, pattern: str) -> int:
+    """Have a function's worker killed as soon as it has written an object of that name; return its process."""
     pid = worker(stack, function)
     stack.set_faults("storage", [{"on": "object_written", "name": pattern, "action": "kill", "pid": pid, "times": 1}])
+    return pid
 
 
 def faults_left(stack: Stack) -> Any:
@@ -99,12 +102,12 @@ def test_poller_killed_at_every_write_announces_exactly_once(stack: Stack) -> No
         now = NOTO_ORIGIN + timedelta(minutes=25)
         # the announcement is taken back at once, or the radius of a magnitude 7.5 would be watched here
         for prefix in ("aliases/", "earthquakes/", "outbox/"):
-            kill_after(stack, "poll_earthquakes", f"^{prefix}")
+            killed = kill_after(stack, "poll_earthquakes", f"^{prefix}")
             stack.clock.set(now)
             with pytest.raises(requests.ConnectionError):
                 stack.scheduler.run_due()
             assert faults_left(stack) == []
-            worker(stack, "poll_earthquakes")
+            worker(stack, "poll_earthquakes", killed=killed)
             now += timedelta(minutes=3)
         for _ in range(2):
             stack.clock.set(now)
