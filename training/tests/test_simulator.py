@@ -136,9 +136,9 @@ def test_speckle_has_unit_mean_power_and_the_stated_looks():
     assert neighbours == pytest.approx(0.73, abs=0.05)  # of real 10 m images, see SPECKLE_KERNEL
 
 
-def calm(event=EVENTS["e2e"]):
+def calm():
     """An event without anything that changes."""
-    return replace(event, moisture=0.0, season=0.0, river=0.0, logging=0.0)
+    return replace(EVENTS["e2e"], moisture=0.0, season=0.0, river=0.0, logging=0.0)
 
 
 def still(shape, shift_px=(0.0, 0.0)):
@@ -169,7 +169,7 @@ def test_ground_within_a_resolution_cell_mixes_in_power(monkeypatch):
 
 
 def test_weather_mixes_within_a_resolution_cell_as_the_ground_does(monkeypatch):
-    """One soaked pixel of even ground brightens its neighbours: what changes a pixel is not sharper than the radar."""
+    """Drops on one pixel of even ground brighten its neighbours: what changes a pixel is not sharper than the radar."""
     monkeypatch.setattr(acquisition, "speckle_db", lambda rng, shape: np.zeros(shape, np.float32))
     scene = Scene(calm(), seed=3, shape=(64, 64))
     even = acquisition.Ground(before_db=np.full((64, 64), -8, np.float32), change_db=np.zeros((64, 64), np.float32))
