@@ -1,8 +1,10 @@
 """`python -m training.simulator`: writes archives of simulated events; shows real figures beside simulated ones."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import click
 import numpy as np
@@ -11,8 +13,17 @@ from rich.table import Table
 
 from training.simulator.archive import write_archive
 from training.simulator.events import ARCHIVED, events_for
+from training.simulator.geometry import OrbitPass
+from training.simulator.grain import LAGS_PX, recorded_grains, simulated_grains
 from training.simulator.grid import read_aoi
-from training.simulator.realism import STRUCTURE_M, real_changes, real_levels, simulated_changes, simulated_level
+from training.simulator.realism import (
+    STRUCTURE_M,
+    Change,
+    real_changes,
+    real_levels,
+    simulated_changes,
+    simulated_level,
+)
 
 RECORDED = Path("tests/data")
 
@@ -80,32 +91,57 @@ def compare(recorded: Path, scenes: int) -> None:
     Example:
       python -m training.simulator compare
     """
-    events, seeds = events_for("train"), range(scenes)
+    try:
+        tables = _levels(recorded, scenes), _grains(recorded), _changes(recorded, scenes)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    Console(width=max(110, Console().width)).print(*tables)
+
+
+def _levels(recorded: Path, scenes: int) -> Table:
     real = list(real_levels(sorted((recorded / "landslide_stats").glob("*.csv"))).values())
-    simulated = [simulated_level(e, p, seed=s) for e in events for s in seeds for p in ("ASCENDING", "DESCENDING")]
-    levels = Table(
-        "VV and VH pooled, linear power, 128 px patches", "real, median (range)", "simulated, median (range)"
-    )
-    for title, figure in (("mean", "mean"), ("standard deviation", "deviation"), ("1 %", "p1"), ("99 %", "p99")):
-        levels.add_row(title, *(_spread([getattr(level, figure) for level in side], 3) for side in (real, simulated)))
-    recorded_changes = [
-        c for site in sorted((recorded / "california").iterdir()) if site.is_dir() for c in real_changes(site)
+    passes: tuple[OrbitPass, ...] = get_args(OrbitPass)
+    simulated = [
+        simulated_level(e, p, seed=seed) for e in events_for("train") for seed in range(scenes) for p in passes
     ]
-    simulated_ = [c for e in events for c in simulated_changes(e, "ASCENDING", seeds=seeds)]
-    changes = Table("nothing slid; six dates, 30 m pixels, dB", "real, gamma0", "simulated, sigma0")
-    sides = (recorded_changes, simulated_)
-    changes.add_row(
-        "last date against five: scene's shift", *(_spread([abs(c.shift_db) for c in side], 2) for side in sides)
+    table = Table("VV and VH pooled, linear power, 128 px patches", "real, median (range)", "simulated, median (range)")
+    for title, figure in (("mean", "mean"), ("standard deviation", "deviation"), ("1 %", "p1"), ("99 %", "p99")):
+        table.add_row(title, *(_spread([getattr(level, figure) for level in side], 3) for side in (real, simulated)))
+    return table
+
+
+def _grains(recorded: Path) -> Table:
+    real = recorded_grains(recorded / "grd_10m")
+    simulated = [g for e in events_for("train") for g in simulated_grains(e, "ASCENDING", seed=0)]
+    table = Table(
+        "10 m pixels, the tenth of windows that varies least", "real, lowland and hills", "simulated, mountains"
     )
-    changes.add_row("noise of a pixel", *(_spread([c.noise_db for c in side], 2) for side in sides))
-    changes.add_row("three against three: noise", *(_spread([c.medians_noise_db for c in side], 2) for side in sides))
+    table.add_row("looks", *(_spread([g.looks for g in side], 1) for side in (real, simulated)))
+    for number, lag in enumerate(LAGS_PX):
+        figures = ([g.correlation[number] for g in side] for side in (real, simulated))
+        table.add_row(f"correlation over {lag} px", *(_spread(side, 2) for side in figures))
+    return table
+
+
+def _changes(recorded: Path, scenes: int) -> Table:
+    sites = [site for site in sorted((recorded / "california").iterdir()) if site.is_dir()]
+    real = [c for site in sites for c in real_changes(site)]
+    simulated = [c for e in events_for("train") for c in simulated_changes(e, "ASCENDING", seeds=range(scenes))]
+    table = Table("nothing slid; six dates, 30 m pixels, dB", "real, gamma0", "simulated, sigma0")
+
+    def row(title: str, figure: Callable[[Change], float]) -> None:
+        table.add_row(title, *(_spread([figure(c) for c in side], 2) for side in (real, simulated)))
+
+    row("last date against five: scene's shift", lambda c: abs(c.shift_db))
+    row("noise of a pixel", lambda c: c.noise_db)
+    row("three against three: noise", lambda c: c.medians_noise_db)
     for number, metres in enumerate(STRUCTURE_M):
-        changes.add_row(
-            f"last against five, over {metres} m",
-            *(_spread([c.structure_db[number] for c in side], 2) for side in sides),
-        )
-    console = Console(width=max(110, Console().width))
-    console.print(levels, changes)
+        row(f"last against five, over {metres} m", partial(_structure_db, number))
+    return table
+
+
+def _structure_db(number: int, change: Change) -> float:
+    return change.structure_db[number]
 
 
 def _spread(values: Sequence[float], digits: int) -> str:

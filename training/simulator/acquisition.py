@@ -20,8 +20,7 @@ from training.simulator.terrain import Field, smooth_field
 Polarisation = Literal["VV", "VH"]
 
 LOOKS = 7.0  # effective number of looks at 10 m, after the product's own resampling
-# neighbours correlate by 0.73, next ones by 0.29: in twelve real 10 m images power divided by its mean over 11 x 11 px did by 0.73 and
-# 0.33 (median); over 5 or 15 px by 0.58 and 0.77, so this is an estimate
+# neighbours correlate by 0.73, next ones by 0.29: `compare` (grain.py) sets what comes out beside recorded images
 SPECKLE_KERNEL = np.exp(-(np.arange(3, dtype=np.float32) ** 2) / (2 * np.float32(0.9) ** 2))
 NOISE_FLOOR = np.float32(10 ** (-25.0 / 10))  # linear power
 SHADOW_DB = np.float32(-13.0)  # what little is scattered into it

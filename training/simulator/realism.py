@@ -63,8 +63,10 @@ def real_levels(statistics: Sequence[Path]) -> dict[str, Level]:
     """Return the level of every inventory of the real statistics, of all files together.
 
     Raises:
-        ValueError: a file is none of those statistics.
+        ValueError: there is no file, or one is none of those statistics.
     """
+    if not statistics:
+        raise ValueError("landslide_stats: no *.csv there")
     levels = {}
     for path in statistics:
         with path.open(newline="", encoding="utf-8") as file:
