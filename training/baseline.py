@@ -2,9 +2,10 @@
 
 The idea of Handwerger et al. 2022 (NHESS 22, 753-773), density of pixels whose backscatter changed beyond a threshold, on the patches of
 the network: band, smoothing and both thresholds are fitted to the training part, where they took a percentile of each scene. What all of
-a scene has in common, such as rain, is taken off first, as their percentile does.
+a scene has in common, such as rain, is taken off first, as their percentile does. Pixels without a value have not changed.
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from itertools import product
 
@@ -35,13 +36,12 @@ class Baseline:
         """Return the score of every patch of a sample, scaled so that 0.5 is the decision."""
         channel = sample.bands.index(BANDS.index(self.band))
         shifts = scene_shifts(sample, channel)
-        shares, first = [], 0
-        for batch in sample.batches():
-            change = batch[..., channel] - shifts[first : first + len(batch), None, None]
-            shares.append((np.abs(_smooth(change, self.smoothing_px)) > self.change_db).mean(axis=(1, 2)))
-            first += len(batch)
-        share = np.concatenate(shares)
-        return share / (share + self.density)
+        changes = (_centred(sample, places, channel, shifts) for places in _in_parts(sample))
+        share = np.concatenate([self._share(change) for change in changes])
+        return np.divide(share, share + self.density, out=np.zeros_like(share), where=share > 0)
+
+    def _share(self, change: NDArray[np.float32]) -> NDArray[np.float64]:
+        return (np.abs(_smooth(change, self.smoothing_px)) > self.change_db).mean(axis=(1, 2))
 
     def as_dict(self) -> dict[str, object]:
         """Return what a model card says of it."""
@@ -51,14 +51,15 @@ class Baseline:
 def fit_baseline(sample: Sample, *, at_most: int = 2000) -> Baseline:
     """Return the baseline with the best F1 on (an even choice of) a training sample."""
     places = np.unique(np.linspace(0, len(sample) - 1, min(at_most, len(sample))).astype(np.int64))
-    patches, label = sample.take(places), sample.label[places] == 1
+    label = sample.label[places] == 1
     changes = [name for name in ("diffVV", "diffVH") if BANDS.index(name) in sample.bands]
-    shifts = {name: scene_shifts(sample, sample.bands.index(BANDS.index(name))) for name in changes}
+    centred = {}
+    for name in changes:
+        channel = sample.bands.index(BANDS.index(name))
+        centred[name] = _centred(sample, places, channel, scene_shifts(sample, channel))
     best, best_f1 = None, -1.0
     for band, smoothing in product(changes, SMOOTHING_PX):
-        channel = sample.bands.index(BANDS.index(band))
-        centred = patches[..., channel] - shifts[band][places, None, None]
-        change = np.abs(_smooth(centred, smoothing))
+        change = np.abs(_smooth(centred[band], smoothing))
         for threshold in CHANGES_DB:
             density, f1 = _best_density((change > threshold).mean(axis=(1, 2)), label)
             if f1 > best_f1:
@@ -70,11 +71,31 @@ def fit_baseline(sample: Sample, *, at_most: int = 2000) -> Baseline:
 
 
 def scene_shifts(sample: Sample, channel: int) -> NDArray[np.float32]:
-    """Return, for every patch of a sample, by how much its scene as a whole changed, dB: the median of its patches' medians."""
-    medians = np.concatenate([np.median(batch[:, ::4, ::4, channel], axis=(1, 2)) for batch in sample.batches()])
+    """Return, for every patch of a sample, by how much its scene as a whole changed, dB: the median of its patches' medians.
+
+    Pixels without a value do not count; a scene without any has not changed.
+    """
+    medians = np.concatenate([_median(sample.raw(places)[:, ::4, ::4, channel]) for places in _in_parts(sample)])
     _, scene = np.unique(sample.scene, return_inverse=True)
-    by_scene = np.array([np.median(medians[scene == number]) for number in range(scene.max(initial=-1) + 1)])
-    return by_scene[scene].astype(np.float32)
+    by_scene = _median([medians[scene == number] for number in range(scene.max(initial=-1) + 1)])
+    return np.nan_to_num(by_scene[scene]).astype(np.float32)
+
+
+def _median(groups: Iterable[NDArray[np.floating]]) -> NDArray[np.float64]:
+    """Return the median of each group without its NaN; NaN where nothing is left."""
+    left = (group[~np.isnan(group)] for group in groups)
+    return np.array([np.median(values) if len(values) else np.nan for values in left])
+
+
+def _in_parts(sample: Sample, size: int = 512) -> list[NDArray[np.int64]]:
+    return np.array_split(np.arange(len(sample)), range(size, len(sample), size))
+
+
+def _centred(
+    sample: Sample, places: NDArray[np.int64], channel: int, shifts: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return the change of some patches less their scenes' shifts, dB, float32 [n, 64, 64]; 0 where it has no value."""
+    return np.nan_to_num(sample.raw(places)[..., channel] - shifts[places, None, None])
 
 
 def _smooth(change: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:

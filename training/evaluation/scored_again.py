@@ -1,4 +1,4 @@
-"""`python -m training evaluate`: a model folder scored again, trained here or imported, on no patch that it learnt from."""
+"""`python -m training evaluate`: a model folder scored again, one that was trained here on no patch that it learnt from."""
 
 import json
 from dataclasses import replace
@@ -13,17 +13,19 @@ from training.environment import keep_freed_memory
 from training.evaluate import evaluate
 from training.experiments import Experiment, experiment_of
 from training.export import load_model, read_card
+from training.limits import IMPORTED, limits
 from training.run_files import CARD, METRICS, write_json
 
 EVALUATE_HELP = """Score a model folder again on the test part and on the unseen events; print what it found as JSON.
 
-Imported weights are scored like trained ones: their thresholds, calibration and baseline come from the patch set. A calibration that
-simulated patches gave is not written into their card: the detector would apply it.
+Imported weights are scored like trained ones: their thresholds and baseline come from the patch set. Nothing tells which ground they
+learnt from; scores on it are too good, and their card says so. A calibration is written into their card only from real patches, and if
+--learnt-elsewhere says that they learnt from none of them: the detector would apply it.
 
 \b
 Examples:
   python -m training evaluate serving/models/vv_vh_ascending_60_12
-  python -m training evaluate build/training/imported/vv_vh_ascending_60_12 --data real --write
+  python -m training evaluate build/imported/vv_vh_ascending_60_12 --data real --write
 """
 
 
@@ -35,7 +37,10 @@ Examples:
     is_flag=True,
     help="Put calibration and scores into the card, and into metrics.json of a training's folder.",
 )
-def evaluate_command(folder: Path, data: Path, write: bool) -> None:
+@click.option(
+    "--learnt-elsewhere", is_flag=True, help="You know that imported weights learnt from none of the set's ground."
+)
+def evaluate_command(folder: Path, data: Path, write: bool, learnt_elsewhere: bool) -> None:
     """Score a model folder again on the test part and on the unseen events."""
     keep_freed_memory()
     try:
@@ -48,17 +53,25 @@ def evaluate_command(folder: Path, data: Path, write: bool) -> None:
     if not write:
         click.echo(json.dumps(judged, indent=1))
         return
-    write_json(folder / CARD, rescored(card, judged, dataset), indent=2)
+    rewritten = rescored(card, judged, dataset, learnt_elsewhere=learnt_elsewhere)
+    write_json(folder / CARD, rewritten, indent=2)
     if (folder / METRICS).exists():
         write_json(folder / METRICS, judged)
     click.echo(f"{folder / CARD}: scored on {dataset.folder}")
 
 
-def rescored(card: dict[str, Any], judged: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
-    """Return a card with new scores, and with a calibration unless simulated patches gave it to weights that others trained."""
+def rescored(
+    card: dict[str, Any], judged: dict[str, Any], dataset: Dataset, *, learnt_elsewhere: bool = False
+) -> dict[str, Any]:
+    """Return a card with new scores and calibration; imported weights get one only from real patches that they have not learnt."""
     scored = {key: judged[key] for key in ("calibration", "scored_on", "evaluation")}
-    if "imported" in card and dataset.source["kind"] == "simulated":
-        scored["calibration"] = None
+    if "imported" in card:
+        if not learnt_elsewhere or dataset.source["kind"] == "simulated":
+            scored["calibration"] = None
+        scored["limits"] = [] if learnt_elsewhere else [IMPORTED]
+    else:
+        experiment = experiment_of(card)
+        scored["limits"] = limits(experiment, card["evaluation"]["data"], card["pixel_geometry"])
     return {**card, **scored}
 
 

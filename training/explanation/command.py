@@ -107,7 +107,7 @@ def explain_command(
     if under is not None:
         report["slope_and_aspect"] = _draw_slopes(out, dataset, orbit_pass, under, sample.event[shown], kinds[shown])
     (out / "explanation.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    click.echo(f"{out}: {len(places)} patches, completeness error {100 * found.completeness_error:.2f} %")
+    click.echo(f"{out}: {len(places)} patches, completeness error {_said(found)}")
     if not found.is_complete:
         _end_incomplete(found)
 
@@ -130,11 +130,15 @@ def _explained(
     return until_complete(attempt)
 
 
+def _said(found: Explanation) -> str:
+    return f"{100 * found.completeness_error:.2f} %, of a single patch at most {100 * found.patch_errors.max():.1f} %"
+
+
 def _end_incomplete(found: Explanation) -> None:
     limit = f"{100 * MOST_ERROR:g} %"
     means = "" if found.steps is None else f" after {found.steps} steps"
     click.secho(
-        f"completeness error {100 * found.completeness_error:.1f} %{means}, not below {limit}: what these contributions leave out could "
+        f"completeness error {_said(found)}{means}: the mean is not below {limit}, and what these contributions leave out could "
         "lie anywhere. The files are written and say so; do not show them as explanations",
         fg="red",
         err=True,
@@ -210,7 +214,9 @@ def _report(
         "events": sorted(set(sample.event.tolist())),
         "background": {"part": "validation", "patches": background},
         "steps": found.steps,
+        "background_logit": round(found.background_logit, 5),
         "completeness_error": round(found.completeness_error, 5),
+        "largest_of_a_patch": round(float(found.patch_errors.max()), 5),
         "is_complete": found.is_complete,
         "decisions": counted,
         "band_shares": shares,
@@ -219,8 +225,9 @@ def _report(
                 "kind": str(kinds[place]),
                 "score": round(float(scores[place]), 4),
                 "gap": round(float(gap), 5),
+                "completeness_error": round(float(error), 5),
                 **{name: sample.rows[place][name].item() for name in ("event", "scene", "row", "column")},
             }
-            for place, gap in zip(places, found.gaps, strict=True)
+            for place, gap, error in zip(places, found.gaps, found.patch_errors, strict=True)
         ],
     }

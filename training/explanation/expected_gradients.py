@@ -55,6 +55,11 @@ class Explanation:
         return float(np.abs(self.gaps).mean() / np.abs(self.logits - self.background_logit).mean())
 
     @property
+    def patch_errors(self) -> NDArray[np.float64]:
+        """Size of each gap as a share of what is explained of its patch, float64 [n]; large where the logit is near the background's."""
+        return np.abs(self.gaps) / np.abs(self.logits - self.background_logit)
+
+    @property
     def is_complete(self) -> bool:
         """Whether the completeness error is below `MOST_ERROR`."""
         return self.completeness_error < MOST_ERROR

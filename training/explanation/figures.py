@@ -27,6 +27,7 @@ class Explained:
         title: where it comes from.
         patch: float32 [64, 64, bands], dB.
         contributions: float32 [64, 64, bands], of the logit.
+        error: its own completeness error.
         scar: bool [64, 64], inventory; None where it is not known.
     """
 
@@ -35,6 +36,7 @@ class Explained:
     title: str
     patch: NDArray[np.float32]
     contributions: NDArray[np.float32]
+    error: float
     scar: NDArray[np.bool_] | None
 
 
@@ -54,6 +56,7 @@ def explained(
             title=titles[i],
             patch=patches[i],
             contributions=explanation.contributions[i],
+            error=float(explanation.patch_errors[i]),
             scar=None if scars is None else scars[i],
         )
         for i in range(len(patches))
@@ -164,7 +167,8 @@ def _headline(records: Sequence[Explained], error: float, data: str) -> str:
     outlines = "; green: inventory" if any(record.scar is not None for record in records) else ""
     return (
         f"{data} data. Contribution of each pixel to the logit: red speaks for a landslide, blue against; completeness error "
-        f"{100 * error:.1f} %{verdict}\ndiff bands: purple has become brighter, orange darker{outlines}"
+        f"{100 * error:.1f} %{verdict}, of a single patch here at most {100 * max(record.error for record in records):.1f} %\n"
+        f"diff bands: purple has become brighter, orange darker{outlines}"
     )
 
 

@@ -77,10 +77,13 @@ def ground_under(
         progress: is told the scenes that are done and all scenes.
 
     Raises:
-        UnknownGround: the set is not simulated and has no `ground.npz`, a patch is not in it, or the simulator no longer makes its scenes.
+        UnknownGround: the set is not simulated and has no `ground.npz`, a patch is not in it or lies on other ground there, or the
+            simulator no longer makes its scenes.
     """
     if (folder / FILE).is_file():
-        return _stored(folder / FILE, rows, orbit_pass)
+        stored = _stored(folder / FILE, rows, orbit_pass)
+        _refuse_other_ground(folder / FILE, rows, stored, is_cut=source.get("kind") == "rasters")
+        return stored
     if source.get("kind") != "simulated":
         raise UnknownGround(
             f"{folder}: no {FILE} beside the set, and it is not simulated; see training/explanation/ground.py, or give --no-ground"
@@ -136,6 +139,30 @@ def _refuse_other_scene(folder: Path, rows: NDArray[np.void], ground: Ground) ->
                 f"{row['event']} {row['scene']} the landslides are others now, in cell {row['row']}-{row['column']} {shares[first]:.2%} "
                 f"of the pixels where the set says {row[name]:.2%} ({name}). Simulate it again, or give --no-ground"
             )
+
+
+def _refuse_other_ground(file: Path, rows: NDArray[np.void], ground: Ground, *, is_cut: bool) -> None:
+    """Refuse angles that are none under scars, and, of patches cut by us, scars that are not those of the set."""
+    for name, values, most in (("slope_deg", ground.slope_deg, 90), ("aspect_deg", ground.aspect_deg, 360)):
+        wrong = ground.scar & ~((values >= 0) & (values <= most))  # NaN is wrong, too
+        if wrong.any():
+            number = int(wrong.any(axis=(1, 2)).argmax())
+            raise UnknownGround(
+                f"{file}: {name} of {_cell(rows[number])} is {values[number][wrong[number]][0]:g} under a landslide; wanted are 0 to "
+                f"{most}. Where ground is flat, or nothing is known of it, leave the pixel out of `scar`"
+            )
+    shares = ground.scar.mean(axis=(1, 2))
+    other = np.abs(shares - rows["original"]) > _PIXEL / 2
+    if is_cut and other.any():
+        number = int(other.argmax())
+        raise UnknownGround(
+            f"{file}: in {int(other.sum())} of {len(rows)} patches `scar` is not the set's inventory: of {_cell(rows[number])} it covers "
+            f"{shares[number]:.2%}, by the set {rows[number]['original']:.2%}"
+        )
+
+
+def _cell(row: np.void) -> str:
+    return f"{row['event']} {row['scene']} cell {row['row']}-{row['column']}"
 
 
 def _stored(file: Path, rows: NDArray[np.void], orbit_pass: OrbitPass) -> Ground:

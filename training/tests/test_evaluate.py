@@ -20,7 +20,7 @@ from training.evaluation.scored_again import rescored
 from training.evaluation.scores import count
 from training.experiments import BANDS, Experiment
 from training.export import load_model, read_card
-from training.limits import where_the_baseline_wins
+from training.limits import IMPORTED, where_the_baseline_wins
 from training.simulator.events import EVENTS
 from training.tests import legacy_file
 from training.tests.easy_patches import write_easy_set
@@ -62,6 +62,28 @@ def test_baseline_scores_the_share_that_changes_beside_what_the_scene_has_in_com
     assert rule.predict(chosen) == pytest.approx([0.5, 0, 0, 0], abs=0.01)
 
 
+def test_pixels_without_a_value_have_not_changed():
+    """Rain shifted the scene; where nothing was seen, it did not dry up."""
+    patches = np.zeros((5, 64, 64, 4), np.float32)
+    patches[..., 2] = 3.9
+    patches[0, :16, :, 2] = 8
+    patches[2:4, :, :30, 2] = np.nan
+    patches[4, :, :, 2] = np.nan
+    chosen = sample(patches, [1, 0, 0, 0, 0], scene=np.array([7, 7, 7, 7, 9]))
+    rule = Baseline(band="diffVV", smoothing_px=1.0, change_db=2.0, density=0.1)
+    scores = rule.predict(chosen)
+    assert scores[0] > 0.6
+    assert scores[1:].tolist() == [0, 0, 0, 0]
+    assert fit_baseline(chosen.only(np.arange(5) < 4)).band == "diffVV"
+
+
+def test_rule_with_density_zero_scores_a_calm_patch_with_zero():
+    rule = Baseline(band="diffVV", smoothing_px=1.0, change_db=2.0, density=0.0)
+    patches = np.zeros((2, 64, 64, 4), np.float32)
+    patches[0, :9, :9, 2] = 9
+    assert rule.predict(sample(patches, [1, 0])).tolist() == [1, 0]
+
+
 @pytest.mark.parametrize("orbit_pass", ["ascending", "descending"])
 @pytest.mark.parametrize("polarisation", ["vv", "vv_vh"])
 def test_demo_model_in_the_tree_says_what_it_is(polarisation, orbit_pass):
@@ -75,16 +97,33 @@ def test_demo_model_in_the_tree_says_what_it_is(polarisation, orbit_pass):
     assert card["evaluation"]["data"] == "simulated"
     assert card["evaluation"]["where_the_baseline_wins"] == where_the_baseline_wins(card["evaluation"])
     assert any("simulated" in limit for limit in card["limits"])
+    for part in ("test", "unseen_sumatra", "unseen_haiti"):
+        assert 0 < card["evaluation"][part]["background_per_landslide"] <= 10
+    assert card["calibration"]["fitted_on"] == "validation"
+    if orbit_pass == "ascending":
+        quiet = card["quiet_series"]
+        low, high = quiet["interval_95_of_share_if_independent"]
+        assert low < quiet["alarms"] / quiet["windows"] < high
+    else:
+        assert any("quiet series is ascending" in limit for limit in card["limits"])
     assert 0 < card["evaluation"]["test"]["f1"] < 1
     assert (folder / "weights.npz").stat().st_size < 3.4e6
 
 
 def test_where_the_baseline_wins_is_said_by_part_and_event():
     scored = {"f1": 0.5, "baseline": {"f1": 0.6}, "events": {"papua": {"f1": 0.4, "baseline": {"f1": 0.3}}}}
-    worse = {**scored, "baseline": {"f1": 0.5}, "events": {"lombok": {"f1": 0.1, "baseline": {"f1": 0.25}}}}
+    scored["subthreshold_as_background"] = {"f1": 0.4, "baseline": {"f1": 0.41}}
+    small = {"f1": 0.3, "baseline": {"f1": 0.3}}
+    worse = {
+        **scored,
+        "subthreshold_as_background": small,
+        "baseline": {"f1": 0.5},
+        "events": {"lombok": {"f1": 0.1, "baseline": {"f1": 0.25}}},
+    }
     evaluation = {"threshold": 0.6, "validation": {"f1": 0.1}, "test": scored, "unseen_haiti": worse}
     assert where_the_baseline_wins(evaluation) == [
         "test: F1 of the baseline 0.600, of the network at 0.6 0.500",
+        "test, below 5 % as background: F1 of the baseline 0.410, of the network at 0.6 0.400",
         "unseen_haiti, lombok: F1 of the baseline 0.250, of the network at 0.6 0.100",
     ]
 
@@ -156,11 +195,17 @@ def test_imported_weights_are_scored_calibrated_and_listed(tmp_path):
     write_easy_set(tmp_path / "60-12", events=("hokkaido", "papua", "haiti"), cells=(10, 10))
     file = legacy_file.write(tmp_path / "w.hdf5", formula_weights())
     folder, _ = import_weights(file, tmp_path / "models", variant="published", name="vv_vh_ascending_60_12")
-    arguments = ["evaluate", str(folder), "--data", str(tmp_path), "--write"]
+    alike = ["evaluate", str(folder), "--data", str(tmp_path), "--write"]
+    assert CliRunner().invoke(main, alike).exit_code == 0
+    card = read_card(folder)
+    assert card["calibration"] is None  # who knows whether these patches were learnt from
+    assert card["limits"] == [IMPORTED]
+    arguments = [*alike, "--learnt-elsewhere"]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
     card = read_card(folder)
     assert card["imported"]
+    assert card["limits"] == []
     dataset = Dataset(tmp_path / "60-12")
     assert card["scored_on"] == {"identity": dataset.identity, **dataset.source}
     sample = dataset.filled_with(card["fill_db"]).select("validation", "ASCENDING", ratio=5)
@@ -182,12 +227,16 @@ def test_imported_weights_are_scored_calibrated_and_listed(tmp_path):
     assert read_card(folder)["evaluation"]["baseline_rule"] == rule.as_dict()
 
 
-def test_calibration_by_simulated_patches_is_kept_from_weights_that_others_trained():
+def test_weights_that_others_trained_are_calibrated_by_real_patches_that_they_have_not_learnt():
     judged = {"calibration": {"method": "platt"}, "scored_on": {}, "evaluation": {}}
-    simulated, real = (SimpleNamespace(source={"kind": kind}) for kind in ("simulated", "composites"))
-    assert rescored({"imported": {}}, judged, simulated)["calibration"] is None
-    assert rescored({"imported": {}}, judged, real)["calibration"] == {"method": "platt"}
-    assert rescored({"training": {}}, judged, simulated)["calibration"] == {"method": "platt"}
+    simulated, real = (SimpleNamespace(source={"kind": kind}) for kind in ("simulated", "rasters"))
+    for patches, learnt_elsewhere in ((simulated, False), (simulated, True), (real, False)):
+        card = rescored({"imported": {}}, judged, patches, learnt_elsewhere=learnt_elsewhere)
+        assert card["calibration"] is None
+    assert rescored({"imported": {}}, judged, real, learnt_elsewhere=True)["calibration"] == {"method": "platt"}
+    own = read_card(MODELS / "vv_descending_60_12")
+    again = rescored({**own, "limits": []}, judged, simulated)
+    assert (again["calibration"], again["limits"]) == ({"method": "platt"}, own["limits"])
 
 
 def contrast(batch, *, training):

@@ -106,6 +106,12 @@ def test_explanation_comes_with_figures_and_its_error(places, done):
     assert report["is_complete"] is True
     (told,) = re.findall(r"completeness error (\S+) %", result.stdout)
     assert float(told) == pytest.approx(100 * report["completeness_error"], abs=0.01)
+    errors = [patch["completeness_error"] for patch in report["patches"]]
+    assert report["largest_of_a_patch"] == max(errors) >= report["completeness_error"]
+    assert f"of a single patch at most {100 * max(errors):.1f} %" in result.stdout
+    gaps = np.array([patch["gap"] for patch in report["patches"]])
+    logits = np.array([np.log(patch["score"] / (1 - patch["score"])) for patch in report["patches"]])
+    np.testing.assert_allclose(errors, np.abs(gaps / (logits - report["background_logit"])), atol=2e-3)
     assert set(report["band_shares"]) == {"TP", "FP", "FN"}
     assert all(sum(shares.values()) == pytest.approx(1, abs=1e-3) for shares in report["band_shares"].values())
     assert {file.name for file in (places.root / "out").iterdir()} == FIGURES | {"explanation.json"}
@@ -149,7 +155,7 @@ def assert_calm(places, backgrounds):
 def test_incomplete_explanation_is_written_and_ends_with_an_error(places, tmp_path, poor_shap):
     result = explain_(places, tmp_path, "--method", "shap")
     assert result.exit_code == 1
-    assert "completeness error 100.0 %, not below 5 %" in result.stderr
+    assert "completeness error 100.00 %, of a single patch at most 100.0 %: the mean is not below 5 %" in result.stderr
     assert {file.name for file in tmp_path.iterdir()} == FIGURES | {"explanation.json"}
     report = json.loads((tmp_path / "explanation.json").read_text())
     assert (report["is_complete"], report["completeness_error"], report["steps"]) == (False, 1, None)

@@ -1,5 +1,6 @@
 """Contributions sum up to the logit, densities are those of a direct sum, and the figures get drawn."""
 
+import re
 import sys
 
 import keras
@@ -70,6 +71,7 @@ def test_completeness_error_tells_a_wrong_sum():
     assert exact.completeness_error == 0
     wrong = Explanation(contributions=contributions, logits=np.array([2.5, -1.5]), background_logit=0.5)
     assert wrong.completeness_error == pytest.approx(0.5 / 2)
+    np.testing.assert_allclose(wrong.patch_errors, [0.5, 0])
 
 
 def explanation_with(error):
@@ -242,6 +244,33 @@ def test_ground_of_real_patches_is_read_by_cell_or_refused(tmp_path):
         ground_under(tmp_path, {}, rows(("palu", 0, 9, 9)), "ASCENDING")
 
 
+@pytest.mark.parametrize(
+    ("spoilt", "said"),
+    [
+        ({"aspect_deg": -9999.0}, "aspect_deg of palu 0 cell 3-4 is -9999 under a landslide; wanted are 0 to 360"),
+        ({"slope_deg": np.nan}, "slope_deg of palu 0 cell 3-4 is nan under a landslide; wanted are 0 to 90"),
+        (
+            {"scar": 0},
+            "in 1 of 2 patches `scar` is not the set's inventory: of palu 0 cell 3-4 it covers 0.02%, by the set 0.05%",
+        ),
+    ],
+)
+def test_ground_that_cannot_be_that_of_the_patches_is_refused(tmp_path, spoilt, said):
+    known = rows(("palu", 0, 0, 0), ("palu", 0, 3, 4), original=[0, 2 / 4096])
+    layers = {name: np.full((2, 64, 64), 45.0) for name in ("slope_deg", "aspect_deg")}
+    layers["scar"] = np.zeros((2, 64, 64))
+    layers["scar"][1, 5, 5:7] = 1
+    layers["aspect_deg"][0] = -9999  # of flat ground, where nothing slid
+    keys = {name: known[name] for name in ("event", "scene", "row", "column")}
+    np.savez(tmp_path / FILE, **layers, **keys)
+    assert ground_under(tmp_path, {"kind": "rasters"}, known, "ASCENDING").scar.sum() == 2
+    for name, value in spoilt.items():
+        layers[name][1, 5, 6] = value
+    np.savez(tmp_path / FILE, **layers, **keys)
+    with pytest.raises(UnknownGround, match=re.escape(said)):
+        ground_under(tmp_path, {"kind": "rasters"}, known, "ASCENDING")
+
+
 def slopes_of_ten_to_fifty():
     """Ground and kinds of four patches with 2 scar pixels each: found ones of 10 and 20 degrees, a missed one of 50, a false alarm."""
     degrees = np.repeat(np.array([10, 20, 50, 70], np.float32), 64 * 64).reshape(4, 64, 64)
@@ -312,8 +341,14 @@ def test_figure_5_shows_kinds_side_by_side_with_their_mean_contribution(records)
     np.testing.assert_array_equal(image(panels[0, 4]), records[2].patch[..., 2])
     said = figure.get_suptitle()
     assert said.startswith("simulated data. ")
-    assert "completeness error 1.3 %\n" in said
+    largest = max(record.error for record in records)
+    assert f"completeness error 1.3 %, of a single patch here at most {100 * largest:.1f} %\n" in said
     assert said.endswith("green: inventory") == any(record.scar is not None for record in records)
+
+
+def test_each_record_has_the_error_of_its_own_patch(records, explanation):
+    assert [record.error for record in records] == explanation.patch_errors.tolist()
+    assert len({record.error for record in records}) == 3
 
 
 def test_figure_6_shows_each_band_and_what_it_contributed(records):

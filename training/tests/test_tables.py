@@ -221,6 +221,18 @@ def test_unseen_events_are_scored_by_the_chosen_model(runs):
     assert [line for line in printed("5", runs) if line[:2] == ["haiti", "ascending"]][1][3:5] == ["", ""]
 
 
+@pytest.mark.parametrize(
+    ("name", "event"), [("pasaman_2022", "sumatra"), ("us6000f65h", "haiti"), ("haiti-2021", "haiti")]
+)
+def test_unseen_events_are_found_by_any_of_their_names(runs, name, event):
+    for file in runs.rglob("metrics.json"):
+        metrics = json.loads(file.read_text())
+        metrics["evaluation"][f"unseen_{name}"] = metrics["evaluation"].pop("unseen_sumatra")
+        file.write_text(json.dumps(metrics))
+    by_event = {line[0]: line for line in printed("5", runs) if line[1:3] == ["ascending", "ours, best on validation"]}
+    assert {found: line[3:6] for found, line in by_event.items() if line[3]} == {event: ["100", "10", "0.2750"]}
+
+
 def test_table_of_architectures_and_csv(runs, tmp_path):
     assert [line[1] for line in printed("A1", runs) if line[0] == "cnn"][1:] == [
         "ours, median ± sd",

@@ -101,13 +101,16 @@ def test_known_file_needs_nothing_said(tmp_path, file, monkeypatch):
     assert "do not redistribute" in card["data_notice"]
     with pytest.raises(UnknownWeights, match="released tool"):
         import_weights(file, tmp_path / "models", variant="paper")
+    with pytest.raises(UnknownWeights, match=f"is '{NAME}' of the released tool: it cannot be called 'vv_vh_ascending"):
+        import_weights(file, tmp_path / "models", name="vv_vh_ascending_60_12")
+    assert import_weights(file, tmp_path / "models", name=NAME)[1] == card
 
 
 def test_released_files_are_known_by_their_hash():
     known = json.loads(importing.PUBLISHED.read_text())
-    assert {(v["name"], v["filters"], v["size"]) for v in known.values()} == {
-        ("vv_vh_descending_60_12", 64, 25_516_560),
-        ("vv_vh_ascending_60_12", 32, 6_412_304),
+    assert {(digest, v["name"], v["filters"], v["size"]) for digest, v in known.items()} == {
+        ("2083bfa5ec756d3cc22d8802224fff0f46a5e40b79318e93fa742f044667dcfd", "vv_vh_descending_60_12", 64, 25_516_560),
+        ("ba0599c713a69eb477b3ff540d008246b5b758a8bb9b14e3fc4d97f24f0ff21c", "vv_vh_ascending_60_12", 32, 6_412_304),
     }
 
 
@@ -116,6 +119,9 @@ def test_detector_accepts_the_card_of_an_import(tmp_path, file):
     card = read_served_card((folder / "card.json").read_bytes(), "card")
     assert (card.platt, card.pixel_geometry, card.threshold, card.variant) == (None, "epsg4326_10m", 0.6, "published")
     assert read_card(folder)["imported"]["sha256"] == sha256_of(file)
+    assert read_card(folder)["version"] == 2  # 1 is the demo model's, which a server may have loaded
+    _, card = import_weights(file, tmp_path / "models", variant="published", name=NAME, version=7)
+    assert card["version"] == 7
 
 
 @pytest.mark.parametrize(

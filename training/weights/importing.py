@@ -38,6 +38,7 @@ def import_weights(
     *,
     variant: Variant | None = None,
     name: str | None = None,
+    version: int = 2,
     pixel_geometry: str = "epsg4326_10m",
     despite_forensics: bool = False,
 ) -> tuple[Path, dict[str, Any]]:
@@ -47,7 +48,8 @@ def import_weights(
         file: HDF5 of Keras 2.
         to: folder of models.
         variant: of the network; must be given for a file that is none of the released ones.
-        name: the model is to be served under; likewise.
+        name: the model is to be served under; likewise. A released file has its own.
+        version: it is served under; the demo models have 1, and a server that has loaded a version does not look at it again.
         pixel_geometry: the pixels it was trained on.
         despite_forensics: import it even though the weights look like the other variant.
 
@@ -65,7 +67,9 @@ def import_weights(
     if released:
         if variant == "paper":
             raise UnknownWeights(f"{file} is a file of the released tool, whose network is 'published', not 'paper'")
-        variant, name = "published", name or released["name"]
+        if name not in (None, released["name"]):
+            raise UnknownWeights(f"{file} is {released['name']!r} of the released tool: it cannot be called {name!r}")
+        variant, name = "published", released["name"]
     if variant is None or name is None:
         raise UnknownWeights(
             f"{file}: sha256 {digest} is none of the released files; say --variant (the file loads into either without an "
@@ -80,7 +84,7 @@ def import_weights(
         )
     card = {
         "name": name,
-        "version": 1,
+        "version": version,
         "architecture": "cnn",
         "bands": list(bands),
         "units": "dB",
@@ -132,6 +136,9 @@ Example:
 @click.option("--name", help="Of the model, such as vv_vh_ascending_60_12; needed for a file that is not known.")
 @click.option(
     "--pixel-geometry", type=click.Choice(["epsg4326_10m", "utm_10m"]), default="epsg4326_10m", show_default=True
+)
+@click.option(
+    "--version", type=click.IntRange(1), default=2, show_default=True, help="Served under; the demo models have 1."
 )
 @click.option("--to", type=click.Path(path_type=Path), default=Path("build/imported"), show_default=True)
 @click.option("--despite-forensics", is_flag=True, help="Import weights that look like the other variant.")
