@@ -153,7 +153,7 @@ class Dataset:
         if subthreshold == "background":
             is_background |= rows["label"] == Label.SUBTHRESHOLD
         chosen = [np.zeros(0, np.int64)]
-        for name in events or np.unique(rows["event"]):
+        for name in dict.fromkeys(events) or np.unique(rows["event"]):
             of_event = here & (rows["event"] == name)
             slides = np.nonzero(of_event & (rows["label"] == Label.LANDSLIDE))[0]
             background = np.nonzero(of_event & is_background)[0]

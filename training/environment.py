@@ -56,11 +56,25 @@ def _revision() -> str | None:
         return None
 
 
-def prepare(threads: int) -> None:
-    """Set up TensorFlow for this process, before it is used: threads, memory of GPUs as it is needed, freed memory kept."""
+class NoGpu(RuntimeError):
+    """TensorFlow sees none where one was asked for; on the processor the training would take many times as long, unnoticed."""
+
+
+def prepare(threads: int, *, needs_gpu: bool = False) -> None:
+    """Set up TensorFlow for this process, before it is used: threads, memory of GPUs as it is needed, freed memory kept.
+
+    Raises:
+        NoGpu: one is needed, and there is none.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if needs_gpu and not gpus:
+        raise NoGpu(
+            "a GPU was asked for, and TensorFlow sees none: ask for as many as the machine has, and install `tensorflow` with CUDA instead "
+            f"of `tensorflow-cpu` (here: {', '.join(name for name in PACKAGES if _version(name))})"
+        )
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1 if threads == 1 else 2)
-    for gpu in tf.config.list_physical_devices("GPU"):
+    for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
     keep_freed_memory()
 

@@ -21,6 +21,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,24 @@ def is_exported(card: dict[str, Any], version: Path) -> bool:
     return bool(written == [card, graph_origin()])
 
 
+def refuse_two_of_a_version(folders: Sequence[Path]) -> None:
+    """Refuse to export two folders under one name and version: the second would take the first one's place.
+
+    Raises:
+        UnusableModel: there are two, or a card is unusable.
+    """
+    first: dict[tuple[object, object], Path] = {}
+    for folder in folders:
+        card = read_card(folder)
+        name, version = card.get("name"), card.get("version")
+        if (name, version) in first:
+            raise UnusableModel(
+                f"{first[name, version]} and {folder} are both {name}, version {version}: give --models the one that is to be served, or "
+                "another version in its card"
+            )
+        first[name, version] = folder
+
+
 @click.command("export")
 @click.option(
     "--models",
@@ -235,6 +254,10 @@ def export_command(models: Path, to: Path, patches: bool, precision: Precision |
     folders = sorted(card.parent for card in models.rglob(CARD))
     if not folders:
         raise click.ClickException(f"{models}: no {CARD} below it")
+    try:
+        refuse_two_of_a_version(folders)
+    except UnusableModel as error:
+        raise click.ClickException(str(error)) from error
     for folder in folders:
         try:
             version = export_saved_model(folder, to, precision)

@@ -68,6 +68,24 @@ def samples(experiment: Experiment, dataset: Dataset) -> tuple[Sample, Sample]:
     return parts[0], parts[1]
 
 
+def refuse_unscorable(experiment: Experiment, dataset: Dataset) -> None:
+    """Refuse an experiment that could be trained, but not be scored at its end.
+
+    Raises:
+        ValueError: the validation or the test part is all of one kind.
+    """
+    for part in ("validation", "test"):
+        label = dataset.select(
+            part, experiment.orbit_pass, experiment.bands, split=experiment.split, events=experiment.events
+        ).label
+        slides = int(label.sum())
+        if slides in (0, len(label)):
+            raise ValueError(
+                f"{dataset.folder}: part {part} of {experiment.orbit_pass} holds {slides} landslide patches and {len(label) - slides} of "
+                "background: nothing could be scored there; more scenes or events are needed"
+            )
+
+
 def train(
     experiment: Experiment, dataset: Dataset, folder: Path, *, report: Report = silence
 ) -> tuple[keras.Model, dict[str, Any]]:
@@ -143,7 +161,7 @@ def run(
     """Train, evaluate and write `runs/<run id>/`; a finished run is kept, one that somebody else works on is left alone.
 
     Raises:
-        ValueError: see `samples`.
+        ValueError: see `samples` and `refuse_unscorable`.
     """
     folder = runs / experiment.run_id(dataset.identity)
     with claim(folder) as is_ours:
@@ -161,6 +179,7 @@ def run(
         ran_on = folder / "environment.json"
         since = times(ran_on, goes_on=(folder / CHECKPOINT).exists())
         write_json(ran_on, {**environment(), **since})
+        refuse_unscorable(experiment, dataset)
         model, learnt = train(experiment, dataset, folder, report=report or silence)
         filled = dataset.filled_with(learnt["fill_db"])
         judged = evaluate(model, filled, experiment, fit_baseline(samples(experiment, filled)[0]))

@@ -127,8 +127,8 @@ TRAINING_MUTATIONS = (
     Mutation(
         name="baseline scores what its whole scene has in common",
         file="training/baseline.py",
-        old="batch[..., channel] - shifts[first : first + len(batch), None, None]",
-        new="batch[..., channel]",
+        old="sample.raw(places)[..., channel] - shifts[places, None, None]",
+        new="sample.raw(places)[..., channel]",
         tests=(
             f"{TESTS}/test_evaluate.py::test_baseline_scores_the_share_that_changes_beside_what_the_scene_has_in_common",
         ),
@@ -216,6 +216,43 @@ TRAINING_MUTATIONS = (
         old="rng = self._rng(_OVERPASS, *_when(orbit_pass, day))",
         new="rng = np.random.default_rng()",
         tests=(f"{TESTS}/test_simulator.py::test_polarisations_of_a_pass_share_geometry_and_weather",),
+    ),
+    Mutation(
+        name="missing pixels count as change",
+        file="training/baseline.py",
+        old="np.nan_to_num(sample.raw(places)[..., channel] - shifts[places, None, None])",
+        new="np.nan_to_num(sample.raw(places)[..., channel]) - shifts[places, None, None]",
+        tests=(f"{TESTS}/test_evaluate.py::test_pixels_without_a_value_have_not_changed",),
+    ),
+    Mutation(
+        name="a slide that the radar missed is in sight",
+        file="training/sources/rasters_on_disk.py",
+        old="fractions(failed & ~strip.is_distorted & is_there)",
+        new="fractions(failed & ~strip.is_distorted)",
+        tests=(f"{TESTS}/test_rasters.py::test_a_slide_that_the_radar_missed_is_not_in_sight",),
+    ),
+    Mutation(
+        name="a new set removes every array beside it",
+        file="training/patches/store.py",
+        old="for stale in leftovers(folder):",
+        new='for stale in folder.glob("*.np[yz]"):',
+        tests=(f"{TESTS}/test_patches.py::test_what_an_unfinished_writer_left_is_removed_and_nothing_else",),
+    ),
+    Mutation(
+        name="imported weights calibrated on what they may have learnt",
+        file="training/evaluation/scored_again.py",
+        old='if not learnt_elsewhere or dataset.source["kind"] == "simulated":',
+        new='if dataset.source["kind"] == "simulated":',
+        tests=(
+            f"{TESTS}/test_evaluate.py::test_weights_that_others_trained_are_calibrated_by_real_patches_that_they_have_not_learnt",
+        ),
+    ),
+    Mutation(
+        name="numbered cells of another set taken for the same",
+        file="training/evaluation/scored_again.py",
+        old="if then != now or is_another:",
+        new="if then != now:",
+        tests=(f"{TESTS}/test_evaluate.py::test_numbered_cells_are_the_same_in_their_own_set_alone",),
     ),
     Mutation(
         name="pixels at the far end of a window in the wrong order",

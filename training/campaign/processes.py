@@ -29,7 +29,7 @@ class _Worker:
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed with the worker
         visible = {} if gpu is None else {VISIBLE: gpu}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "training.campaign.worker", str(threads)],
+            [sys.executable, "-m", "training.campaign.worker", str(threads), *([] if gpu is None else ["gpu"])],
             cwd=ROOT,
             env={"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, **visible},
             stdin=subprocess.PIPE,

@@ -37,10 +37,11 @@ def train_all(
     }
     variables = {"PYTHONPATH": paths, **inherited}
     here = {} if address else {"num_cpus": jobs * threads, "include_dashboard": False}
-    ray.init(address=address, log_to_driver=False, runtime_env={"env_vars": variables}, **here)
+    # without an address Ray would look for one by itself, such as the last cluster that was started on this machine
+    ray.init(address=address or "local", log_to_driver=False, runtime_env={"env_vars": variables}, **here)
     try:
         remote = ray.remote(num_cpus=threads, num_gpus=gpus_per_run, max_retries=0, max_calls=RUNS_PER_WORKER)(_train)
-        running = {remote.remote(task.to_json(), threads): task for task in tasks}
+        running = {remote.remote(task.to_json(), threads, gpus_per_run > 0): task for task in tasks}
         while running:
             (reference,), _ = ray.wait(list(running), num_returns=1)
             task = running.pop(reference)
@@ -57,11 +58,11 @@ def train_all(
 _prepared: list[int] = []  # TensorFlow's threads are set once a process
 
 
-def _train(line: str, threads: int) -> str:
+def _train(line: str, threads: int, needs_gpu: bool) -> str:
     """Run in a Ray worker."""
     if not _prepared:
         from training.environment import prepare
 
-        prepare(threads)
+        prepare(threads, needs_gpu=needs_gpu)
         _prepared.append(threads)
     return train_task(Task.from_json(line))

@@ -117,7 +117,7 @@ def chosen(
     )
     given = {name: value for name, value in changes.items() if value is not None}
     if events:
-        given["events"] = tuple(sorted(events))
+        given["events"] = tuple(sorted(set(events)))
     compared: list[dict[str, Any]] = [
         {key: value for key, value in (("variant", variant), ("seed", seed)) if value is not None}
         for variant, seed in product(variants or (None,), seeds or (None,))

@@ -27,7 +27,7 @@ def train_task(task: Task) -> str:
 
 
 def main() -> None:
-    """Serve until the input ends; the argument is the number of threads."""
+    """Serve until the input ends; the arguments are the number of threads and, where it must have one, the word `gpu`."""
     outcomes = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is no outcome
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -40,7 +40,7 @@ def main() -> None:
     threading.Thread(target=listen, daemon=True).start()
     from training.environment import prepare
 
-    prepare(int(sys.argv[1]))
+    prepare(int(sys.argv[1]), needs_gpu=sys.argv[2:] == ["gpu"])
     while True:
         outcome = train_task(Task.from_json(lines.get()))
         outcomes.write(json.dumps({"outcome": outcome}) + "\n")

@@ -107,7 +107,9 @@ def as_trained(card: dict[str, Any], dataset: Dataset) -> Experiment:
         )
     then = card["pixel_geometry"], card["scored_on"].get("cells")
     now = dataset.pixel_geometry, dataset.source.get("cells")
-    if then != now:
+    # numbers say where a patch lies in its set, so they are the same cells in that set alone
+    is_another = dataset.source.get("cells") == "numbered" and dataset.identity != card["training"]["patch_set"]
+    if then != now or is_another:
         raise UnusableDataset(
             f"{dataset.folder} has other cells than the set that {card['name']} learnt from ({now} for {then}): which of them it has "
             "seen cannot be told"

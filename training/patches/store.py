@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.patches.labels import PATCH_PX
-from training.patches.unfinished import JOURNAL, Journal, OtherMaker, sha256_of, shard_files
+from training.patches.unfinished import JOURNAL, Journal, OtherMaker, leftovers, sha256_of, shard_files
 
 OrbitPass = Literal["ASCENDING", "DESCENDING"]
 
@@ -87,7 +87,7 @@ class PatchWriter:
         self._shards: list[dict[str, Any]] = []
         self._journal: Journal | None = None
         if made_by is None or not (folder / JOURNAL).exists():
-            for stale in (*folder.glob("*.np[yz]"), *folder.glob("*.draft"), folder / JOURNAL):
+            for stale in leftovers(folder):
                 stale.unlink(missing_ok=True)
         if made_by is not None:
             maker = {**self._facts, "source": source, "code": made_by}

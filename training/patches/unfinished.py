@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 JOURNAL = "unfinished.json"
+PASSES = ("ascending", "descending")
+"""With them the names of shards begin."""
 
 
 class OtherMaker(ValueError):
@@ -64,6 +66,13 @@ class Journal:
         draft = self._path.with_name(f"{JOURNAL}.draft")
         draft.write_text(json.dumps({"maker": self._maker, "shards": self.shards}, indent=1) + "\n", encoding="utf-8")
         os.replace(draft, self._path)
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """Return the files of an unfinished set; what else lies in the folder is not ours, such as somebody's arrays or a `ground.npz`."""
+    shards = [f"{name}-{'[0-9]' * 5}{suffix}" for name in PASSES for suffix in (".npy", ".index.npy")]
+    patterns = (*shards, f"scene-{'[0-9]' * 5}.npz", "scene-*.draft", "*.json.draft", JOURNAL)
+    return [file for pattern in patterns for file in folder.glob(pattern)]
 
 
 def shard_files(folder: Path, name: str) -> tuple[Path, Path]:

@@ -20,6 +20,7 @@ from typing import Any
 
 import geopandas
 import shapely
+from google.api_core.exceptions import NotFound
 from google.cloud import storage
 from shapely.geometry.base import BaseGeometry
 
@@ -183,7 +184,11 @@ class Sampler:
         for shard, path in zip(composite.shards(), self.files(composite), strict=True):
             path.parent.mkdir(parents=True, exist_ok=True)
             draft = path.with_suffix(".draft")
-            self._bucket.blob(shard.name).download_to_filename(str(draft))
+            try:
+                self._bucket.blob(shard.name).download_to_filename(str(draft))
+            except NotFound:
+                self._remember(composite, **{**known, "state": ExportState.UNKNOWN})
+                return f"{shard.name} is no longer in the bucket; the next call exports it again"
             os.replace(draft, path)
         return "fetched"
 

@@ -21,8 +21,12 @@ from training.patches.store import BANDS, UnusableDataset
 from training.sources.decibels import Decibels
 from training.sources.raster_checks import band_numbers
 
-LAYOVER, SHADOW = 1, 2  # of the band `geometry`
+SEEN, LAYOVER, SHADOW, UNKNOWN = 0, 1, 2, 3  # of the band `geometry`, as the service writes it
 OFF_GRID_PX = 0.1
+WHAT_GEOMETRY_SAYS = (
+    "it says 0 seen, 1 layover, 2 shadow, 3 unknown. Export it anew, or "
+    'write "geometry": "none" to take every pixel as seen'
+)
 COUNT_EVERY = 4
 """For medians: neighbouring pixels say the same."""
 
@@ -55,6 +59,9 @@ class Tile:
         numbers: of each band by name.
         names: of the bands of a patch, in order.
         top, left: of its corner, in pixels from the origin of the CRS.
+
+    Attributes:
+        counted, unknown: pixels with a value that were read, and those of them of which `geometry` does not know what they are.
     """
 
     def __init__(
@@ -64,6 +71,8 @@ class Tile:
         self.decibels = Decibels(str(path), names)
         self._dataset, self._bands, self._geometry = dataset, [numbers[n] for n in names], numbers.get("geometry")
         self._nodata = [v for number in self._bands if (v := dataset.nodatavals[number - 1]) is not None]
+        self._path = path
+        self.counted = self.unknown = 0
 
     def read(self, box: tuple[int, int, int, int]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return what lies in a box that is wholly inside: pixels and where they are distorted, as in `Strip`.
@@ -72,7 +81,7 @@ class Tile:
             box: top, left, bottom, right, half-open, in pixels from the origin of the CRS.
 
         Raises:
-            UnusableDataset: values that are no dB.
+            UnusableDataset: values that are no dB, or none of `geometry`.
         """
         top, left, bottom, right = box
         window = Window(left - self.left, top - self.top, right - left, bottom - top)
@@ -81,7 +90,16 @@ class Tile:
         self.decibels.add(pixels, every=COUNT_EVERY)
         if self._geometry is None:
             return pixels, np.zeros(pixels.shape[:2], bool)
-        return pixels, np.isin(self._dataset.read(self._geometry, window=window), (LAYOVER, SHADOW))
+        found = self._dataset.read(self._geometry, window=window)
+        is_there = ~np.isnan(pixels[..., 0])
+        is_unknown = ~np.isfinite(found) | np.isin(
+            found, (UNKNOWN, self._dataset.nodatavals[self._geometry - 1] or UNKNOWN)
+        )
+        if (other := is_there & ~is_unknown & ~np.isin(found, (SEEN, LAYOVER, SHADOW))).any():
+            raise UnusableDataset(f"{self._path}: {found[other][0]:g} in band geometry; {WHAT_GEOMETRY_SAYS}")
+        self.counted += int(is_there.sum())
+        self.unknown += int((is_there & is_unknown).sum())
+        return pixels, np.isin(found, (LAYOVER, SHADOW))
 
 
 class Mosaic:
@@ -96,11 +114,16 @@ class Mosaic:
         self.bands, self.leaves_vh = bands, leaves_vh
         self._name, self._tiles, self._transform = name, tiles, transform
 
+    @property
+    def unknown_share(self) -> float:
+        """Share of the pixels read so far of which the band `geometry` does not say whether they are seen; 0 without such a band."""
+        return sum(tile.unknown for tile in self._tiles) / max(1, sum(tile.counted for tile in self._tiles))
+
     def strips(self) -> Iterator[Strip]:
         """Yield the rows of whole cells of the box about all tiles, on the grid anchored at the origin of the CRS.
 
         Raises:
-            UnusableDataset: what is stored is no sigma0 in dB, or nothing at all is.
+            UnusableDataset: what is stored is no sigma0 in dB, nothing at all is, or layover and shadow are known nowhere.
         """
         top, left = min(tile.top for tile in self._tiles), min(tile.left for tile in self._tiles)
         bottom, right = max(tile.bottom for tile in self._tiles), max(tile.right for tile in self._tiles)
@@ -148,6 +171,8 @@ class Mosaic:
             whole.join(tile.decibels)
         whole.refuse_no_values()
         whole.refuse_other_units("diff")
+        if self.unknown_share == 1:
+            raise UnusableDataset(f"{self._name}: all of band geometry is unknown; {WHAT_GEOMETRY_SAYS}")
 
 
 @contextmanager

@@ -94,11 +94,14 @@ class Cutter:
         self.few = self.none = 0
         for strip in mosaic.strips():
             failed = self._inventory.drawn(strip.transform, strip.is_distorted.shape)
+            is_there = ~np.isnan(strip.pixels[..., 0])
             shares = {
                 "original": fractions(failed),
-                "landslide": fractions(failed & ~strip.is_distorted),
+                "landslide": fractions(
+                    failed & ~strip.is_distorted & is_there
+                ),  # where nothing was measured, nothing is in sight
                 "distorted": fractions(strip.is_distorted),
-                "valid": fractions(~np.isnan(strip.pixels[..., 0])),
+                "valid": fractions(is_there),
             }
             keep = np.ones(len(strip.columns), bool)
             if self._mapped is not None:
@@ -189,6 +192,8 @@ def build(configuration: Path, folder: Path, tell: Callable[[str], None] = click
                 remark = "; VH is left aside, Table 1 has VV alone" if mosaic.leaves_vh else ""
                 if polarisation == "vv_vh" and "postVH" not in mosaic.bands:
                     remark = "; no VH, which Table 1 has: they enter no training with VH"
+                if mosaic.unknown_share:
+                    remark += f"; layover and shadow are not known of {mosaic.unknown_share:.1%} of the pixels, which count as seen"
             tell(f"{event} {track}: {count} cells{left_out(cutter.few, cutter.none)}{remark}")
             done += len(paths)
             yield done, total

@@ -172,42 +172,44 @@ def pieces(
         )
     order = [wanted["bands"].index(name) for name in BANDS if name in wanted["bands"]]
     bands = tuple(name for name in BANDS if name in wanted["bands"])
-    decibels = Decibels(str(path), bands)
+    decibels: dict[tuple[str, ...], Decibels] = {}
     track = entry.get("track", "")
     for first in range(0, len(stored), PIECE):
         piece = slice(first, first + PIECE)
         patches = np.asarray(stored[piece], np.float32)
         patches = (np.moveaxis(patches, 1, -1) if is_first else patches)[..., order]
-        decibels.add(patches)
         part = {name: np.asarray(column[piece]) for name, column in columns.items()}
         names = event_names(path, part["events"]) if "events" in part else np.full(len(patches), entry["event"])
-        valid = 1 - np.isnan(patches).any(axis=-1).mean(axis=(1, 2))
         for event in map(str, np.unique(names)):
             here = np.nonzero(names == event)[0]
+            # R10: an event that has VV alone in Table 1 enters no training with VH; what its VH holds, or lacks, does not matter
+            channels = [n for n, band in enumerate(bands) if polarisation_of(event) != "vv" or band.endswith("VV")]
+            own, of_event = tuple(bands[n] for n in channels), patches[here][..., channels]
+            decibels.setdefault(own, Decibels(str(path), own)).add(of_event)
+            valid = 1 - np.isnan(of_event).any(axis=-1).mean(axis=(1, 2))
             count = so_far.numbered.get((event, entry["pass"], track), 0)
             so_far.numbered[event, entry["pass"], track] = count + len(here)
             cells = np.stack([count + np.arange(len(here)), np.zeros(len(here), int)], axis=1)
             if "cells" in part:
                 cells = part["cells"][here]
-            shares = {"valid": valid[here]}
+            shares = {"valid": valid}
             if "landslide" in part:
                 shares["original"] = shares["landslide"] = shares_of(path, part["landslide"][here])
                 kind = label_patches(shares["original"], shares["landslide"])
             else:
                 kind = labels_of(path, part["labels"][here] if "labels" in part else np.full(len(here), entry["label"]))
             # left out after numbering: the same patch has the same number where another window has more pixels of it
-            keep = valid[here] >= LEAST_VALID
+            keep = valid >= LEAST_VALID
             rows = rows_of(event, 0, cells, track=track, label=kind, **shares)[keep]
             so_far.cells.add(entry["pass"], rows)
             so_far.kept, so_far.few = so_far.kept + len(rows), so_far.few + int((~keep).sum())
-            # R10: an event that has VV alone in Table 1 enters no training with VH
-            channels = [n for n, band in enumerate(bands) if polarisation_of(event) != "vv" or band.endswith("VV")]
             if len(rows):
-                yield tuple(bands[n] for n in channels), patches[here[keep]][..., channels], rows
+                yield own, of_event[keep], rows
     so_far.cells.refuse_repeated(str(path), ONE_PLACE)
-    decibels.refuse_no_values()
-    decibels.refuse_other_units("post")
-    decibels.refuse_other_units("diff")
+    for counted in decibels.values():
+        counted.refuse_no_values()
+        counted.refuse_other_units("post")
+        counted.refuse_other_units("diff")
 
 
 HELP = """Bring ready patches (npy, npz, HDF5) into a patch set.

@@ -28,11 +28,14 @@ def test_runs_by_ray_survive_a_kill(start, tmp_path):
     wait_until_nobody_works(runs)
     before = finished(runs)
     assert len(before) < 2
+    begun = [path.parent / "environment.json" for path in runs.glob("*/checkpoint.npz")]
     again = start(*grid)
     output, _ = again.communicate(timeout=400)
     assert again.returncode == 0, output
     assert len(finished(runs)) == 2
     assert {json.loads(path.read_text())["epochs"] for path in runs.glob("*/history.json")} == {24}
+    assert begun
+    assert all("resumed" in json.loads(path.read_text()) for path in begun)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from training.__main__ import main
 from training.campaign.claim import claim
 from training.campaign.commands import conclude
 from training.campaign.plan import progress_of, record_failure
-from training.campaign.processes import gpus_to_share
+from training.campaign.processes import gpus_to_share, train_all
 from training.report import Bar, Facts
 from training.tests.campaigns import tasks_of
 from training.tests.conftest import MODELS
@@ -81,6 +81,18 @@ def test_gpus_are_shared_out_of_those_that_the_user_left():
     for few in ("2", "", "-1"):
         with pytest.raises(ValueError, match="leaves"):
             gpus_to_share(2, {"CUDA_VISIBLE_DEVICES": few})
+
+
+def test_a_run_that_was_promised_a_gpu_does_not_train_without_one(tasks, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "99")  # there is none of that number
+    assert list(train_all(tasks[:1], jobs=1, threads=1, gpus=1)) == [(tasks[0], "failed")]
+    reason = json.loads((tasks[0].folder / "failure.json").read_text())["reason"]
+    assert "a GPU was asked for, and TensorFlow sees none" in reason
+
+
+def test_an_event_that_is_named_twice_is_learnt_from_once(campaign_data, tmp_path):
+    once, twice = (tasks_of([*ONE, *["--event", "papua"] * times], campaign_data, tmp_path) for times in (1, 2))
+    assert [task.run_id for task in twice] == [task.run_id for task in once]
 
 
 def test_list_tells_seeds_and_variants_apart(campaign_data, tmp_path):

@@ -12,11 +12,11 @@ from click.testing import CliRunner
 from quakeslide.documents.card import read_card as read_served_card
 from training.__main__ import main
 from training.baseline import Baseline, fit_baseline
-from training.dataset import Dataset, Sample
+from training.dataset import Dataset, Sample, UnusableDataset
 from training.evaluate import evaluate, predict
 from training.evaluation.calibration import fit_calibrations, for_card
 from training.evaluation.runs import read_runs
-from training.evaluation.scored_again import rescored
+from training.evaluation.scored_again import as_trained, rescored
 from training.evaluation.scores import count
 from training.experiments import BANDS, Experiment
 from training.export import load_model, read_card
@@ -182,6 +182,21 @@ def test_model_whose_own_patches_cannot_be_told_is_not_scored_again(tmp_path, ch
     result = CliRunner().invoke(main, ["evaluate", str(model), "--data", str(tmp_path)])
     assert result.exit_code == 1
     assert said in result.output
+
+
+def test_numbered_cells_are_the_same_in_their_own_set_alone(tmp_path):
+    write_easy_set(tmp_path / "60-12", events=("hokkaido",), cells=(8, 8))
+    document = json.loads((tmp_path / "60-12" / "set.json").read_text())
+    document["source"]["cells"] = "numbered"
+    (tmp_path / "60-12" / "set.json").write_text(json.dumps(document))
+    dataset = Dataset(tmp_path / "60-12")
+    card = read_card(MODELS / "vv_vh_ascending_60_12")
+    card["scored_on"] = {"kind": "arrays", "cells": "numbered"}
+    card["training"] |= {"events": ["hokkaido"], "patch_set": dataset.identity}
+    assert as_trained(card, dataset).events == ("hokkaido",)
+    card["training"]["patch_set"] = "another"
+    with pytest.raises(UnusableDataset, match="other cells"):
+        as_trained(card, dataset)
 
 
 def test_part_of_one_kind_is_said_not_thrown(tmp_path):

@@ -132,6 +132,16 @@ def test_export_command_skips_what_is_there_and_replaces_what_changed(tmp_path):
     assert sorted(path.name for path in to.glob("*/*")) == ["1", "12"]  # no drafts left
 
 
+def test_two_folders_of_one_name_and_version_are_not_exported(tmp_path):
+    for seed in (5, 6):
+        save_weights(random_model(seed=seed, filters=4), tmp_path / "runs" / f"seed{seed}", card())
+    result = CliRunner().invoke(export_command, ["--models", str(tmp_path / "runs"), "--to", str(tmp_path / "to")])
+    assert result.exit_code == 1
+    assert "seed5" in result.output
+    assert "seed6 are both vv_vh_descending_60_12, version 1" in result.output
+    assert not (tmp_path / "to").exists()
+
+
 def test_export_without_models_fails(tmp_path):
     result = CliRunner().invoke(export_command, ["--models", str(tmp_path), "--to", str(tmp_path / "to")])
     assert result.exit_code == 1

@@ -112,6 +112,16 @@ def test_a_part_without_landslides_is_refused(tmp_path):
         fit.samples(TINY, Dataset(tmp_path))
 
 
+def test_a_training_that_could_not_be_scored_is_not_begun(tmp_path):
+    """Its one event has landslides in the parts that are learnt from, and none in the test part."""
+    write_easy_set(tmp_path / "set", events=("luding",), cells=(2, 3))
+    dataset = Dataset(tmp_path / "set")
+    assert all(sample.label.any() for sample in fit.samples(TINY, dataset))
+    with pytest.raises(ValueError, match="part test of ASCENDING holds 0 landslide patches and 0 of background"):
+        fit.run(TINY, dataset, tmp_path / "runs", command="a test")
+    assert not list((tmp_path / "runs").glob("*/checkpoint.npz"))
+
+
 def test_asking_for_an_unseen_event_trains_nothing(easy):
     with pytest.raises(ValueError, match="no landslide patch"):
         fit.samples(dataclasses.replace(TINY, events=("haiti",)), easy)

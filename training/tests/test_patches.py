@@ -261,10 +261,21 @@ def test_a_finished_set_is_not_written_over(tmp_path):
         write_easy_set(tmp_path)
 
 
-def test_what_an_unfinished_writer_left_is_removed(tmp_path):
-    (tmp_path / "ascending-00007.npy").write_bytes(b"half")
+def test_what_an_unfinished_writer_left_is_removed_and_nothing_else(tmp_path):
+    ours = [
+        "ascending-00007.npy",
+        "descending-00007.index.npy",
+        "scene-00003.npz",
+        "scene-00004.17.draft",
+        "set.json.draft",
+    ]
+    others = ["x.npz", "y.npy", "ground.npz", "ascending.npy", "notes.draft", "config.json"]
+    for name in (*ours, *others):
+        (tmp_path / name).write_bytes(b"half")
     write_easy_set(tmp_path)
-    assert not (tmp_path / "ascending-00007.npy").exists()
+    left = {file.name for file in tmp_path.iterdir()}
+    assert not left & set(ours)
+    assert left >= set(others)
 
 
 @pytest.mark.parametrize(

@@ -275,6 +275,42 @@ def test_missing_pixels_are_nan_and_cells_with_many_are_left_out(folder):
     assert np.isfinite(stored[8:]).all()
 
 
+def test_a_slide_that_the_radar_missed_is_not_in_sight(folder):
+    """It lies in the part of a cell beyond the swath: of the inventory, but nothing that could be learnt."""
+    bands = ground()
+    bands[:4, 32 + 64 : 32 + 128, 32 : 32 + 12] = -9999
+    write_raster(folder / "a.tif", bands)
+    write_inventory(folder / "slides.gpkg", [cell_box(1, 0, 10 / 64), cell_box(1, 1, 10 / 64)])
+    list(build(configuration(folder), folder / "set"))
+    missed, seen = (rows_by_cell(folder / "set")[-7399, column] for column in (1000, 1001))
+    assert (missed["label"], seen["label"]) == (Label.DISTORTED, Label.LANDSLIDE)
+    assert (missed["original"], missed["landslide"]) == (10 / 64, 0)
+
+
+def test_where_layover_and_shadow_are_unknown_is_told(folder):
+    bands = ground()
+    bands[4, :, 32:96] = 3
+    write_raster(folder / "a.tif", bands)
+    told = []
+    list(build(configuration(folder), folder / "set", told.append))
+    assert "layover and shadow are not known of 25.0% of the pixels, which count as seen" in told[0]
+    told.clear()
+    write_raster(folder / "a.tif", ground())
+    list(build(configuration(folder), folder / "known", told.append))
+    assert "not known" not in told[0]
+
+
+@pytest.mark.parametrize(("value", "said"), [(3, "all of band geometry is unknown"), (7, "a.tif: 7 in band geometry")])
+def test_geometry_that_says_nothing_is_refused_unless_every_pixel_is_meant_to_be_seen(folder, value, said):
+    bands = ground()
+    bands[4] = value
+    write_raster(folder / "a.tif", bands)
+    with pytest.raises(UnusableDataset, match=f'{said}.*"geometry": "none"'):
+        list(build(configuration(folder), folder / "set"))
+    composites = [{"track": "A069", "files": ["a.tif"], "geometry": "none"}]
+    list(build(configuration(folder, composites=composites), folder / "seen"))
+
+
 def test_cells_outside_the_mapped_area_are_left_out(folder):
     mapped = box(640 * 1001, 640 * 7396, 640 * 1003, 640 * 7400)
     write_inventory(folder / "mapped.geojson", [mapped])

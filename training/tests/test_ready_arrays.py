@@ -230,6 +230,25 @@ def test_an_event_that_has_vv_alone_in_table_1_enters_no_training_with_vh(tmp_pa
     assert set(dataset.rows("ASCENDING", BANDS[::2])["event"].tolist()) == {"gorkha", "papua", "us1000778i"}
 
 
+def test_vh_of_an_event_with_vv_alone_may_be_missing_or_nonsense(tmp_path):
+    """It is left aside, so it neither costs patches nor lets a file be refused."""
+    holed = X.copy()
+    events = np.array(["gorkha", "papua"] * (N // 2))
+    holed[events == "gorkha", :, :, 1] = np.nan
+    holed[events == "gorkha", :, :, 3] = 5000
+    told = []
+    np.savez(tmp_path / "x.npz", x=holed, y=Y, e=events)
+    list(build(configuration(tmp_path, entry(event=None, events="e")), tmp_path / "set", told.append))
+    assert told[0] == f"x.npz: {N} patches"
+    rows = Dataset(tmp_path / "set").rows("ASCENDING", BANDS[::2])
+    assert (rows["event"] == "gorkha").sum() == (rows["event"] == "papua").sum() == N // 2
+    assert rows["valid"].min() == 1
+    np.savez(tmp_path / "x.npz", x=holed[events == "gorkha"], y=Y[events == "gorkha"])
+    list(build(configuration(tmp_path, entry(event="gorkha")), tmp_path / "alone"))
+    with pytest.raises(UnusableDataset, match="in diffVH is no sigma0"):
+        list(build(configuration(tmp_path, entry(event="papua")), tmp_path / "papua"))
+
+
 def test_unseen_events_by_any_name_are_in_no_part_that_is_learnt_from(tmp_path):
     unseen = ["us6000f65h", "us6000gzyg", "Pasaman", "haiti2021", "US6000F65H"]
     np.savez(tmp_path / "x.npz", x=X, e=["papua", *unseen] * (N // 6))

@@ -170,6 +170,24 @@ def test_failed_export_is_told_and_tried_again_under_another_request(sample, tmp
     assert json.loads(path.read_text())[name]["attempt"] == 2
 
 
+def test_export_whose_files_left_the_bucket_is_told_and_made_again(sample, services, tmp_path):
+    sample("--windows", "12-12")
+    path = tmp_path / "real" / "exports.json"
+    ((name, facts),) = json.loads(path.read_text()).items()
+    for file in (tmp_path / "real" / "composites").rglob("*.tif"):
+        file.unlink()
+    path.write_text(json.dumps({name: {**facts, "state": "started", "attempt": 10}}))  # no other test has got so far
+    with client_of(services[1].url) as client:
+        for blob in list(client.bucket(BUCKET).list_blobs(prefix="shards/")):
+            blob.delete()
+    gone = sample("--windows", "12-12")
+    assert gone.exit_code == 1
+    assert "is no longer in the bucket; the next call exports it again" in gone.output
+    again = sample("--windows", "12-12")
+    assert again.exit_code == 0, again.output
+    assert json.loads(path.read_text())[name]["attempt"] == 11
+
+
 def test_events_and_lists_that_cannot_be_meant_are_refused(sample, tmp_path):
     assert "no event called atlantis" in sample("--event", "atlantis").output
     (tmp_path / "events.json").write_text('[{"name": "Hokkaido"}]')
