@@ -97,9 +97,8 @@ class Cutter:
             is_there = ~np.isnan(strip.pixels[..., 0])
             shares = {
                 "original": fractions(failed),
-                "landslide": fractions(
-                    failed & ~strip.is_distorted & is_there
-                ),  # where nothing was measured, nothing is in sight
+                # where nothing was measured, nothing is in sight
+                "landslide": fractions(failed & ~strip.is_distorted & is_there),
                 "distorted": fractions(strip.is_distorted),
                 "valid": fractions(is_there),
             }
