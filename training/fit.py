@@ -23,14 +23,12 @@ from training.environment import environment, times
 from training.evaluate import evaluate
 from training.evaluation.scores import THRESHOLD
 from training.experiments import PROTOCOL, Experiment
-from training.limits import limits
+from training.limits import RESEARCH_NOTICE, SIMULATED_NOTICE, limits
 from training.patches.split import refuse_leak
 from training.report import Facts
 from training.reporter import Reporter
 from training.run_files import CONFIG, FAILURE, HISTORY, METRICS, PROGRESS, write_json
 
-SIMULATED_NOTICE = "demo model from simulated scenes, not fit for operations"
-RESEARCH_NOTICE = "research model, not validated for operations"
 Outcome = Literal["finished", "kept", "claimed"]
 Report = Callable[[Facts, bool], None]
 
@@ -202,6 +200,7 @@ def model_card(
     seconds: int,
 ) -> dict[str, Any]:
     """Return the card of a model, but for the hash of its weights."""
+    kind = dataset.source["kind"]
     return {
         "name": experiment.model_name,
         "version": 1,
@@ -231,6 +230,6 @@ def model_card(
         },
         "scored_on": judged["scored_on"],
         "evaluation": judged["evaluation"],
-        "limits": limits(experiment, dataset.source["kind"], dataset.pixel_geometry),
-        "data_notice": SIMULATED_NOTICE if dataset.source["kind"] == "simulated" else RESEARCH_NOTICE,
+        "limits": limits(experiment, dataset.pixel_geometry, learnt_from=kind, scored_on=kind),
+        "data_notice": SIMULATED_NOTICE if kind == "simulated" else RESEARCH_NOTICE,
     }

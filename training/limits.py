@@ -2,24 +2,28 @@
 
 from typing import Any
 
-from training.experiments import Experiment
+from training.experiments import Experiment, experiment_of
 
 GENERAL = (
     "a score is no probability: calibrate it, and shift the calibration to the share of landslides where it is used",
     "patches of which at most 5 % slid were not learnt: smaller slides may be missed",
     "a slide after the earthquake, by an aftershock or by rain, looks like one of the earthquake",
 )
+SIMULATED_NOTICE = "demo model from simulated scenes, not fit for operations"
+RESEARCH_NOTICE = "research model, not validated for operations"
+SCORED_ON_SIMULATED = "scored on simulated scenes: nothing here says how well it finds real landslides"
 SIMULATED = (
-    "learnt from simulated scenes and scored on them: nothing here says how well it finds real landslides",
+    "learnt from simulated scenes, from nothing real",
     "how much a simulated slide differs from what surrounds it is a choice of the simulator, and so is how high the scores are",
     "the simulator has no snow, standing water, passive layover or shadow, and no buildings",
 )
 NO_QUIET_SERIES = (
     "how often it alarms on real ground where nothing slid is not counted: the recorded quiet series is ascending"
 )
-IMPORTED = (
-    "nothing tells which patches its authors learnt from: scores on a test or validation part may be of ground that it knows, "
-    "only those on Sumatra and Haiti are surely not"
+IMPORTED = "nothing tells which patches it learnt from: scores here may be of ground that it knows"
+RELEASED = (
+    "nothing tells which patches its authors learnt from: scores on a test or validation part may be of ground that it knows, those on "
+    "Sumatra and Haiti are not"
 )
 REAL = ("its landslides are those of inventories that others mapped from optical images, as complete as those are",)
 
@@ -27,14 +31,29 @@ REAL = ("its landslides are those of inventories that others mapped from optical
 PIXELS = {"utm_10m": "10 m pixels of a UTM grid", "epsg4326_10m": "10 m pixels of a grid in degrees"}
 
 
-def limits(experiment: Experiment, source_kind: str, pixel_geometry: str) -> list[str]:
-    """Return what whoever uses a model has to know; `source_kind` and `pixel_geometry` are those of the patch set."""
+def limits(experiment: Experiment, pixel_geometry: str, *, learnt_from: str, scored_on: str) -> list[str]:
+    """Return what whoever uses a model has to know; `learnt_from` and `scored_on` are kinds of patch sets."""
     made_for = (
         f"made for {experiment.orbit_pass.lower()} images on {PIXELS[pixel_geometry]}, "
         f"{experiment.pre_days} days before and {experiment.post_days} after; others are not judged alike"
     )
     quiet = [NO_QUIET_SERIES] if experiment.orbit_pass == "DESCENDING" else []
-    return [made_for, *(SIMULATED if source_kind == "simulated" else REAL), *quiet, *GENERAL]
+    scored = [SCORED_ON_SIMULATED] if scored_on == "simulated" else []
+    return [made_for, *(SIMULATED if learnt_from == "simulated" else REAL), *scored, *quiet, *GENERAL]
+
+
+def limits_of_card(card: dict[str, Any], *, scored_on: str, learnt_elsewhere: bool) -> list[str]:
+    """Return the same for a card that is scored again; imported weights know only that they are imported.
+
+    Args:
+        card: of the model.
+        scored_on: kind of the patch set.
+        learnt_elsewhere: somebody knows that imported weights learnt from none of its ground.
+    """
+    if imported := card.get("imported"):
+        return [] if learnt_elsewhere else [RELEASED if imported["released"] else IMPORTED]
+    learnt_from = "simulated" if card["data_notice"] == SIMULATED_NOTICE else "real"
+    return limits(experiment_of(card), card["pixel_geometry"], learnt_from=learnt_from, scored_on=scored_on)
 
 
 def where_the_baseline_wins(evaluation: dict[str, Any]) -> list[str]:

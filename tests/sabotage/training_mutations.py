@@ -241,8 +241,8 @@ TRAINING_MUTATIONS = (
     Mutation(
         name="imported weights calibrated on what they may have learnt",
         file="training/evaluation/scored_again.py",
-        old='if not learnt_elsewhere or dataset.source["kind"] == "simulated":',
-        new='if dataset.source["kind"] == "simulated":',
+        old='(not learnt_elsewhere or kind == "simulated")',
+        new='kind == "simulated"',
         tests=(
             f"{TESTS}/test_evaluate.py::test_weights_that_others_trained_are_calibrated_by_real_patches_that_they_have_not_learnt",
         ),
@@ -250,8 +250,8 @@ TRAINING_MUTATIONS = (
     Mutation(
         name="numbered cells of another set taken for the same",
         file="training/evaluation/scored_again.py",
-        old="if then != now or is_another:",
-        new="if then != now:",
+        old='dataset.source.get("cells") == "numbered" and dataset.identity',
+        new='dataset.source.get("cells") == "always" and dataset.identity',
         tests=(f"{TESTS}/test_evaluate.py::test_numbered_cells_are_the_same_in_their_own_set_alone",),
     ),
     Mutation(

@@ -99,7 +99,8 @@ def refuse_learnt(card: dict[str, Any], event: str) -> None:
 def map_from_disk(composite: Path, inventory: Path | None, bands: tuple[str, ...]) -> Map:
     """Read a composite GeoTIFF whose bands are described by their names, and the landslides that touch it, if an inventory is at hand.
 
-    Layover and shadow are taken off the landslides if the composite has a band `geometry`, as they are before patches are labelled.
+    What the radar did not see is taken off the landslides, as it is before patches are labelled: missing pixels, and layover and shadow if
+    the composite has a band `geometry`.
 
     Raises:
         UnusableMap: bands are missing, the CRS is not metric, the pixels are not of 10 m, or a file cannot be read.
@@ -126,12 +127,16 @@ def map_from_disk(composite: Path, inventory: Path | None, bands: tuple[str, ...
     if read.crs is None:
         raise UnusableMap(f"{inventory} says no CRS")
     polygons = read.to_crs(crs).geometry.make_valid()
-    inside = list(polygons.intersection(shapely.box(*bounds)))
-    if distorted is not None:
-        inside = without(inside, distorted, transform)
+    image = np.moveaxis(layers.filled(np.nan), 0, -1)
+    unseen = np.isnan(image).any(axis=-1)
+    inside = without(
+        list(polygons.intersection(shapely.box(*bounds))),
+        unseen if distorted is None else unseen | distorted,
+        transform,
+    )
     return Map(
         name=composite.name,
-        image=np.moveaxis(layers.filled(np.nan), 0, -1),
+        image=image,
         transform=transform,
         landslides=[polygon for polygon in inside if polygon.area > 0],
         is_filtered=distorted is not None,

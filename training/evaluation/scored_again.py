@@ -13,7 +13,7 @@ from training.environment import keep_freed_memory
 from training.evaluate import evaluate
 from training.experiments import Experiment, experiment_of
 from training.export import load_model, read_card
-from training.limits import IMPORTED, limits
+from training.limits import limits_of_card
 from training.run_files import CARD, METRICS, write_json
 
 EVALUATE_HELP = """Score a model folder again on the test part and on the unseen events; print what it found as JSON.
@@ -65,13 +65,10 @@ def rescored(
 ) -> dict[str, Any]:
     """Return a card with new scores and calibration; imported weights get one only from real patches that they have not learnt."""
     scored = {key: judged[key] for key in ("calibration", "scored_on", "evaluation")}
-    if "imported" in card:
-        if not learnt_elsewhere or dataset.source["kind"] == "simulated":
-            scored["calibration"] = None
-        scored["limits"] = [] if learnt_elsewhere else [IMPORTED]
-    else:
-        experiment = experiment_of(card)
-        scored["limits"] = limits(experiment, card["evaluation"]["data"], card["pixel_geometry"])
+    kind = dataset.source["kind"]
+    scored["limits"] = limits_of_card(card, scored_on=kind, learnt_elsewhere=learnt_elsewhere)
+    if "imported" in card and (not learnt_elsewhere or kind == "simulated"):
+        scored["calibration"] = None
     return {**card, **scored}
 
 
@@ -107,9 +104,12 @@ def as_trained(card: dict[str, Any], dataset: Dataset) -> Experiment:
         )
     then = card["pixel_geometry"], card["scored_on"].get("cells")
     now = dataset.pixel_geometry, dataset.source.get("cells")
-    # numbers say where a patch lies in its set, so they are the same cells in that set alone
-    is_another = dataset.source.get("cells") == "numbered" and dataset.identity != card["training"]["patch_set"]
-    if then != now or is_another:
+    if dataset.source.get("cells") == "numbered" and dataset.identity != (own := card["training"]["patch_set"]):
+        raise UnusableDataset(
+            f"{dataset.folder}: its cells are numbers, which are the same ground in one set alone; {card['name']} learnt from set "
+            f"{own[:12]}, this is {dataset.identity[:12]}. Give --data that set; with `cells` in their configurations sets can be compared"
+        )
+    if then != now:
         raise UnusableDataset(
             f"{dataset.folder} has other cells than the set that {card['name']} learnt from ({now} for {then}): which of them it has "
             "seen cannot be told"

@@ -160,7 +160,7 @@ def _remark(own: Sequence[Run], row: Published, runs: Sequence[Run]) -> Line:
         said.append(
             f"learnt from {count} event{'s' * (count > 1)}, not the paper's {len(events_of(row))}"
             if count
-            else "events unknown, these patches may be among what it learnt from"
+            else "events unknown"
         )
     of_kind = differing(of_row(row, runs), but=VARIED | ROW)
     said += [f"{name} {own[0].values[name]}" for name in of_kind]

@@ -216,7 +216,7 @@ def _report(
         "steps": found.steps,
         "background_logit": round(found.background_logit, 5),
         "completeness_error": round(found.completeness_error, 5),
-        "largest_of_a_patch": round(float(found.patch_errors.max()), 5),
+        "largest_completeness_error": round(float(found.patch_errors.max()), 5),
         "is_complete": found.is_complete,
         "decisions": counted,
         "band_shares": shares,

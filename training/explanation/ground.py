@@ -2,7 +2,7 @@
 
 Patches hold radar only. A simulated place is made again from its seed, without its radar images, and held against what the set says of
 its patches. For real ones a file `ground.npz` beside the patch set says it: arrays `event`, `scene`, `row`, `column` [m] as in the set's
-index, `slope_deg` and `aspect_deg` float [m, 64, 64], `scar` bool [m, 64, 64]; and where layover and shadow are known,
+index, `slope_deg` and `aspect_deg` float [m, 64, 64], NaN where unknown, `scar` bool [m, 64, 64]; and where layover and shadow are known,
 `distorted_ascending` and `distorted_descending` bool [m, 64, 64].
 """
 
@@ -34,7 +34,7 @@ class Ground:
     Attributes:
         slope_deg, aspect_deg: float32 [n, 64, 64]; aspect is downhill, clockwise from north.
         scar: bool [n, 64, 64], of the original inventory.
-        seen: bool [n, 64, 64], scar without layover and shadow of the pass, by which patches are labelled.
+        seen: bool [n, 64, 64], scar without layover and shadow of the pass, where slope and aspect are known.
         is_filtered: False if layover and shadow are not known: `seen` is `scar` then.
     """
 
@@ -142,14 +142,14 @@ def _refuse_other_scene(folder: Path, rows: NDArray[np.void], ground: Ground) ->
 
 
 def _refuse_other_ground(file: Path, rows: NDArray[np.void], ground: Ground, *, is_cut: bool) -> None:
-    """Refuse angles that are none under scars, and, of patches cut by us, scars that are not those of the set."""
+    """Refuse angles that are none where scars are seen, and, of patches cut by us, scars that are not those of the set."""
     for name, values, most in (("slope_deg", ground.slope_deg, 90), ("aspect_deg", ground.aspect_deg, 360)):
-        wrong = ground.scar & ~((values >= 0) & (values <= most))  # NaN is wrong, too
+        wrong = ground.seen & ((values < 0) | (values > most))
         if wrong.any():
             number = int(wrong.any(axis=(1, 2)).argmax())
             raise UnknownGround(
                 f"{file}: {name} of {_cell(rows[number])} is {values[number][wrong[number]][0]:g} under a landslide; wanted are 0 to "
-                f"{most}. Where ground is flat, or nothing is known of it, leave the pixel out of `scar`"
+                f"{most}. Write NaN where ground is flat or nothing is known of it"
             )
     shares = ground.scar.mean(axis=(1, 2))
     other = np.abs(shares - rows["original"]) > _PIXEL / 2
@@ -157,7 +157,8 @@ def _refuse_other_ground(file: Path, rows: NDArray[np.void], ground: Ground, *, 
         number = int(other.argmax())
         raise UnknownGround(
             f"{file}: in {int(other.sum())} of {len(rows)} patches `scar` is not the set's inventory: of {_cell(rows[number])} it covers "
-            f"{shares[number]:.2%}, by the set {rows[number]['original']:.2%}"
+            f"{shares[number]:.2%}, by the set {rows[number]['original']:.2%}. Draw the inventory of `cut` on the cells of the set, pixels "
+            "whose centre it covers, or give --no-ground"
         )
 
 
@@ -175,11 +176,8 @@ def _stored(file: Path, rows: NDArray[np.void], orbit_pass: OrbitPass) -> Ground
             raise UnknownGround(f"{file}: nothing of {len(missing)} patches, the first is {missing[0]}")
         index = [place[key] for key in wanted]
         scar = arrays["scar"][index].astype(bool)
-        is_filtered = distorted in arrays.files
-        return Ground(
-            slope_deg=arrays["slope_deg"][index].astype(np.float32),
-            aspect_deg=arrays["aspect_deg"][index].astype(np.float32),
-            scar=scar,
-            seen=scar & ~arrays[distorted][index].astype(bool) if is_filtered else scar,
-            is_filtered=is_filtered,
-        )
+        slope_deg, aspect_deg = (arrays[name][index].astype(np.float32) for name in ("slope_deg", "aspect_deg"))
+        seen = scar & np.isfinite(slope_deg) & np.isfinite(aspect_deg)
+        if is_filtered := distorted in arrays.files:
+            seen &= ~arrays[distorted][index].astype(bool)
+        return Ground(slope_deg=slope_deg, aspect_deg=aspect_deg, scar=scar, seen=seen, is_filtered=is_filtered)

@@ -38,7 +38,7 @@ ROW = np.dtype(
         ("track", "U8"),  # A069; empty where unknown
         ("label", np.int8),  # `labels.Label`
         ("original", np.float32),  # share of the patch in the inventory
-        ("landslide", np.float32),  # the same without layover and shadow
+        ("landslide", np.float32),  # the same where the pass can see it: without layover, shadow and missing pixels
         ("distorted", np.float32),  # share in layover or shadow
         ("valid", np.float32),  # share that is not missing
     ]

@@ -20,6 +20,7 @@ from training.simulator.scene import Scene
 WINDOW_PX = 7
 SMOOTHEST_PERCENT = 10
 LAGS_PX = (1, 2)
+LEAST_PX = 4 * WINDOW_PX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +41,10 @@ def grain(image_db: NDArray[np.float32]) -> Grain:
     """Return the grain of an image [H, W] in dB.
 
     Raises:
-        ValueError: it has pixels without a value, or no more than one window in it.
+        ValueError: it has pixels without a value, or is too small.
     """
-    if min(image_db.shape) <= WINDOW_PX or not np.isfinite(image_db).all():
-        raise ValueError(f"an image of {image_db.shape} px: wanted are more than {WINDOW_PX} a side, each with a value")
+    if min(image_db.shape) < LEAST_PX or not np.isfinite(image_db).all():
+        raise ValueError(f"an image of {image_db.shape} px: wanted are at least {LEAST_PX} a side, each with a value")
     power = np.power(10, image_db.astype(np.float64) / 10)
     inside = slice(WINDOW_PX // 2, -(WINDOW_PX // 2))  # windows that lie within the image
     mean, mean_square = (ndimage.uniform_filter(v, WINDOW_PX)[inside, inside] for v in (power, power**2))

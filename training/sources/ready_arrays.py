@@ -185,7 +185,8 @@ def pieces(
             # R10: an event that has VV alone in Table 1 enters no training with VH; what its VH holds, or lacks, does not matter
             channels = [n for n, band in enumerate(bands) if polarisation_of(event) != "vv" or band.endswith("VV")]
             own, of_event = tuple(bands[n] for n in channels), patches[here][..., channels]
-            decibels.setdefault(own, Decibels(str(path), own)).add(of_event)
+            whose = str(path) if own == bands else f"{path}, events with VV alone"
+            decibels.setdefault(own, Decibels(whose, own)).add(of_event)
             valid = 1 - np.isnan(of_event).any(axis=-1).mean(axis=(1, 2))
             count = so_far.numbered.get((event, entry["pass"], track), 0)
             so_far.numbered[event, entry["pass"], track] = count + len(here)
@@ -206,10 +207,21 @@ def pieces(
             if len(rows):
                 yield own, of_event[keep], rows
     so_far.cells.refuse_repeated(str(path), ONE_PLACE)
+    refuse_no_values(path, decibels)
     for counted in decibels.values():
-        counted.refuse_no_values()
         counted.refuse_other_units("post")
         counted.refuse_other_units("diff")
+
+
+def refuse_no_values(path: Path, decibels: dict[tuple[str, ...], Decibels]) -> None:
+    """Refuse a file of whose bands one has not one value in any event that it counts for; an event without any is left out, and told.
+
+    Raises:
+        UnusableDataset: there is such a band.
+    """
+    for band in dict.fromkeys(band for bands in decibels for band in bands):
+        if all(counted.median(band) is None for bands, counted in decibels.items() if band in bands):
+            raise UnusableDataset(f"{path}: not one pixel of {band} has a value")
 
 
 HELP = """Bring ready patches (npy, npz, HDF5) into a patch set.

@@ -162,6 +162,17 @@ def test_layover_and_shadow_are_taken_off_the_inventory(tmp_path, model, invento
     assert told == ""
 
 
+def test_a_landslide_that_was_not_measured_is_none_that_can_be_missed(tmp_path, model, inventory):
+    geometry = np.zeros((96, 128))
+    composite = write_composite(tmp_path / "c.tif", geometry=geometry)
+    with rasterio.open(composite, "r+") as file:
+        band = file.read(3)
+        band[10:50, 10:30] = -9999  # half of the landslide, beyond the swath
+        file.write(band, 3)
+    found, _ = detect(model, composite, inventory)
+    assert found["all"]["landslide_m2"] == pytest.approx(160_000 / 2, rel=0.01)
+
+
 def test_pixels_other_than_those_the_model_learnt_from_are_said(tmp_path, make_model, inventory):
     composite = write_composite(tmp_path / "c.tif", geometry=np.zeros((96, 128)))
     found, told = detect(make_model(pixel_geometry="epsg4326_10m"), composite, inventory)

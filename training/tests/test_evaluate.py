@@ -195,7 +195,8 @@ def test_numbered_cells_are_the_same_in_their_own_set_alone(tmp_path):
     card["training"] |= {"events": ["hokkaido"], "patch_set": dataset.identity}
     assert as_trained(card, dataset).events == ("hokkaido",)
     card["training"]["patch_set"] = "another"
-    with pytest.raises(UnusableDataset, match="other cells"):
+    said = f"learnt from set another, this is {dataset.identity[:12]}"
+    with pytest.raises(UnusableDataset, match=said):
         as_trained(card, dataset)
 
 
@@ -245,13 +246,22 @@ def test_imported_weights_are_scored_calibrated_and_listed(tmp_path):
 def test_weights_that_others_trained_are_calibrated_by_real_patches_that_they_have_not_learnt():
     judged = {"calibration": {"method": "platt"}, "scored_on": {}, "evaluation": {}}
     simulated, real = (SimpleNamespace(source={"kind": kind}) for kind in ("simulated", "rasters"))
+    imported = {"imported": {"released": False}}
     for patches, learnt_elsewhere in ((simulated, False), (simulated, True), (real, False)):
-        card = rescored({"imported": {}}, judged, patches, learnt_elsewhere=learnt_elsewhere)
-        assert card["calibration"] is None
-    assert rescored({"imported": {}}, judged, real, learnt_elsewhere=True)["calibration"] == {"method": "platt"}
+        assert rescored(imported, judged, patches, learnt_elsewhere=learnt_elsewhere)["calibration"] is None
+    assert rescored(imported, judged, real, learnt_elsewhere=True)["calibration"] == {"method": "platt"}
+    assert "Sumatra" in str(rescored({"imported": {"released": True}}, judged, real)["limits"])
+
+
+def test_a_model_of_simulated_scenes_says_so_wherever_it_is_scored():
+    judged = {"calibration": {"method": "platt"}, "scored_on": {}, "evaluation": {"data": "rasters"}}
+    simulated, real = (SimpleNamespace(source={"kind": kind}) for kind in ("simulated", "rasters"))
     own = read_card(MODELS / "vv_descending_60_12")
     again = rescored({**own, "limits": []}, judged, simulated)
     assert (again["calibration"], again["limits"]) == ({"method": "platt"}, own["limits"])
+    twice = rescored(rescored(own, judged, real), judged, real)["limits"]
+    assert "learnt from simulated scenes, from nothing real" in twice
+    assert not any("scored on" in limit for limit in twice)
 
 
 def contrast(batch, *, training):

@@ -107,7 +107,7 @@ def test_explanation_comes_with_figures_and_its_error(places, done):
     (told,) = re.findall(r"completeness error (\S+) %", result.stdout)
     assert float(told) == pytest.approx(100 * report["completeness_error"], abs=0.01)
     errors = [patch["completeness_error"] for patch in report["patches"]]
-    assert report["largest_of_a_patch"] == max(errors) >= report["completeness_error"]
+    assert report["largest_completeness_error"] == max(errors) >= report["completeness_error"]
     assert f"of a single patch at most {100 * max(errors):.1f} %" in result.stdout
     gaps = np.array([patch["gap"] for patch in report["patches"]])
     logits = np.array([np.log(patch["score"] / (1 - patch["score"])) for patch in report["patches"]])

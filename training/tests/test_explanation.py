@@ -248,7 +248,7 @@ def test_ground_of_real_patches_is_read_by_cell_or_refused(tmp_path):
     ("spoilt", "said"),
     [
         ({"aspect_deg": -9999.0}, "aspect_deg of palu 0 cell 3-4 is -9999 under a landslide; wanted are 0 to 360"),
-        ({"slope_deg": np.nan}, "slope_deg of palu 0 cell 3-4 is nan under a landslide; wanted are 0 to 90"),
+        ({"slope_deg": 91}, "slope_deg of palu 0 cell 3-4 is 91 under a landslide; wanted are 0 to 90"),
         (
             {"scar": 0},
             "in 1 of 2 patches `scar` is not the set's inventory: of palu 0 cell 3-4 it covers 0.02%, by the set 0.05%",
@@ -263,7 +263,13 @@ def test_ground_that_cannot_be_that_of_the_patches_is_refused(tmp_path, spoilt, 
     layers["aspect_deg"][0] = -9999  # of flat ground, where nothing slid
     keys = {name: known[name] for name in ("event", "scene", "row", "column")}
     np.savez(tmp_path / FILE, **layers, **keys)
-    assert ground_under(tmp_path, {"kind": "rasters"}, known, "ASCENDING").scar.sum() == 2
+    assert ground_under(tmp_path, {"kind": "rasters"}, known, "ASCENDING").seen.sum() == 2
+    for name in ("slope_deg", "aspect_deg"):  # not known of one pixel: it is no less of a scar, but nothing to be drawn
+        unknown = {**layers, name: layers[name].copy()}
+        unknown[name][1, 5, 5] = np.nan
+        np.savez(tmp_path / FILE, **unknown, **keys)
+        found = ground_under(tmp_path, {"kind": "rasters"}, known, "ASCENDING")
+        assert (found.scar.sum(), found.seen.sum()) == (2, 1)
     for name, value in spoilt.items():
         layers[name][1, 5, 6] = value
     np.savez(tmp_path / FILE, **layers, **keys)

@@ -67,21 +67,21 @@ def test_simulated_grain_is_that_of_recorded_images():
         assert here == pytest.approx(there, abs=0.1)
 
 
-@pytest.mark.parametrize("shape", [(7, 90), (90, 7)])
+@pytest.mark.parametrize("shape", [(27, 90), (90, 27)])
 def test_images_with_hardly_a_window_are_refused(shape):
-    with pytest.raises(ValueError, match="more than 7 a side"):
+    with pytest.raises(ValueError, match="at least 28 a side"):
         grain(np.zeros(shape, np.float32))
 
 
 def test_the_file_with_a_gap_is_named(tmp_path):
-    image_db = np.full((1, 20, 20), -10, np.float32)
+    image_db = np.full((1, 40, 40), -10, np.float32)
     image_db[0, 3, 3] = np.nan
     with rasterio.open(
         tmp_path / "gap.tif",
         "w",
         driver="GTiff",
-        height=20,
-        width=20,
+        height=40,
+        width=40,
         count=1,
         dtype="float32",
         crs="EPSG:32633",

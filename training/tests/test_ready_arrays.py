@@ -249,6 +249,18 @@ def test_vh_of_an_event_with_vv_alone_may_be_missing_or_nonsense(tmp_path):
         list(build(configuration(tmp_path, entry(event="papua")), tmp_path / "papua"))
 
 
+def test_an_event_without_any_value_is_left_out_and_no_reason_to_refuse_the_others(tmp_path):
+    holed, events = X.copy(), np.array(["gorkha", "papua"] * (N // 2))
+    holed[events == "gorkha"] = np.nan
+    told = []
+    np.savez(tmp_path / "x.npz", x=holed, y=Y, e=events)
+    list(build(configuration(tmp_path, entry(event=None, events="e")), tmp_path / "set", told.append))
+    assert told[0].startswith(f"x.npz: {N // 2} patches; {N // 2} left out")
+    np.savez(tmp_path / "x.npz", x=np.full_like(X, np.nan), y=Y, e=events)
+    with pytest.raises(UnusableDataset, match=r"x\.npz: not one pixel of postVV has a value"):
+        list(build(configuration(tmp_path, entry(event=None, events="e")), tmp_path / "none"))
+
+
 def test_unseen_events_by_any_name_are_in_no_part_that_is_learnt_from(tmp_path):
     unseen = ["us6000f65h", "us6000gzyg", "Pasaman", "haiti2021", "US6000F65H"]
     np.savez(tmp_path / "x.npz", x=X, e=["papua", *unseen] * (N // 6))

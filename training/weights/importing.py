@@ -120,7 +120,8 @@ def _polarisation(file: Path, name: str, weights: LegacyWeights) -> Polarisation
 IMPORT_HELP = """Make a model folder of a weights file of Keras 2 (HDF5), such as the released ones.
 
 A released file is known by its sha256; of any other, --variant and --name must be said. The weights themselves are asked which
-variant they were trained as.
+variant they were trained as. An import is version 2, the demo models are version 1: where a detector asks for a label, as MODEL_LABEL
+says, move it to version 2 in models.config.
 
 \b
 Example:
