@@ -87,7 +87,7 @@ def test_quiet_ground_is_as_restless_as_recorded_but_for_single_pixels_of_single
     """On pixels of one size. The readme says by how much those are calmer; whoever changes it trains the models anew."""
     sites = [site for site in (DATA / "california").iterdir() if site.is_dir()]
     recorded = [change for site in sites for change in realism.real_changes(site)]
-    assert len(recorded) == 20  # two sites, two polarisations, five dates with five others before them
+    assert len(recorded) == 16  # two sites, two polarisations, four dates of two winters with five others before them
     simulated = [
         change
         for event in events_for("train")
@@ -98,11 +98,12 @@ def test_quiet_ground_is_as_restless_as_recorded_but_for_single_pixels_of_single
         return (float(np.median([figure(c) for c in side])) for side in (simulated, recorded))
 
     here, there = medians(lambda c: c.structure_db[1])
-    assert here == pytest.approx(there, rel=0.15)
+    assert 1.1 < here / there < 1.45
     here, there = medians(lambda c: c.structure_db[0])
-    assert 0.75 < here / there < 1
+    assert here == pytest.approx(there, rel=0.15)
     here, there = medians(lambda c: c.medians_noise_db)
-    assert 1.3 < here < there < 1.6
+    assert 1.3 < here < 1.6
+    assert 0.75 < here / there < 1
     here, there = medians(lambda c: c.noise_db)
     assert 0.7 < here / there < 0.85
 

@@ -60,10 +60,31 @@ def test_two_events_with_one_number_are_refused():
         _registry(Event(name="a", number=7, role="train"), Event(name="b", number=7, role="demo"))
 
 
-@pytest.mark.parametrize(("orbit_pass", "expected"), [("ASCENDING", 78.0), ("DESCENDING", 282.0)])
-@pytest.mark.parametrize("latitude", [0.0, 37.4, 43.0])
-def test_look_direction_is_right_of_the_flight(orbit_pass, expected, latitude):
-    assert geometry.look_azimuth(orbit_pass, latitude) == pytest.approx(expected, abs=2.5)
+def heading_of_the_ground_track(latitude_deg, orbit_pass):
+    """Azimuth of a satellite's way over the turning Earth, from two places a second apart: 175 orbits in 12 days, 98.18 degrees."""
+    inclination, orbit_s, turn_s = (
+        np.radians(98.18),
+        12 * 86400 / 175,
+        86400.0,
+    )  # sun-synchronous: its plane turns with the year
+    argument = np.arcsin(np.sin(np.radians(latitude_deg)) / np.sin(inclination))
+    argument = np.pi - argument if orbit_pass == "DESCENDING" else argument
+
+    def place(seconds):
+        u = argument + 2 * np.pi * seconds / orbit_s
+        x, y, z = np.cos(u), np.sin(u) * np.cos(inclination), np.sin(u) * np.sin(inclination)
+        return np.arcsin(z), np.arctan2(y, x) - 2 * np.pi * seconds / turn_s
+
+    (lat, lon), (next_lat, next_lon) = place(0.0), place(1.0)
+    east = (next_lon - lon + np.pi) % (2 * np.pi) - np.pi
+    return np.degrees(np.arctan2(east * np.cos(lat), next_lat - lat))
+
+
+@pytest.mark.parametrize("orbit_pass", ["ASCENDING", "DESCENDING"])
+@pytest.mark.parametrize("latitude", [-8.0, 0.0, 18.4, 37.4, 43.0])
+def test_look_direction_is_right_of_the_flight_over_a_turning_earth(orbit_pass, latitude):
+    right = (heading_of_the_ground_track(latitude, orbit_pass) + 90) % 360
+    assert geometry.look_azimuth(orbit_pass, latitude) == pytest.approx(right, abs=0.2)
 
 
 def test_latitude_beyond_the_orbit_is_refused():
@@ -168,19 +189,61 @@ def test_ground_within_a_resolution_cell_mixes_in_power(monkeypatch):
     assert sigma0_db[32] > (middle + beside) * sigma0_db[33] + beside * sigma0_db[30] + 0.3
 
 
-def test_weather_mixes_within_a_resolution_cell_as_the_ground_does(monkeypatch):
-    """Drops on one pixel of even ground brighten its neighbours: what changes a pixel is not sharper than the radar."""
+@pytest.mark.parametrize("what", ["wind", "slide", "field", "cut", "gravel"])
+def test_what_changes_a_pixel_mixes_within_a_resolution_cell_as_the_ground_does(monkeypatch, what):
+    """3 dB more on one pixel of even ground brighten its neighbours: no change is sharper than the radar."""
     monkeypatch.setattr(acquisition, "speckle_db", lambda rng, shape: np.zeros(shape, np.float32))
     scene = Scene(calm(), seed=3, shape=(64, 64))
     even = acquisition.Ground(before_db=np.full((64, 64), -8, np.float32), change_db=np.zeros((64, 64), np.float32))
     weather = still((64, 64))
-    weather.wind_db[32, 32] = 3.0
-    meadow = replace(scene.cover, parcel=NOWHERE, kind=np.full((64, 64), cover.GRASS, np.uint8))
-    seen = acquisition.acquire(calm(), meadow, even, weather, day=-1.0, polarisation="VV", rng=np.random.default_rng(0))
+    meadow = replace(
+        scene.cover, parcel=NOWHERE, cuts=(), kind=np.full((64, 64), cover.GRASS, np.uint8),
+        sediment_db=np.full((64, 64), 3, np.float32),
+    )  # fmt: skip
+    if what == "wind":
+        weather.wind_db[32, 32] = 3.0
+    elif what == "slide":
+        even.change_db[32, 32] = 3.0
+    elif what == "field":
+        meadow.kind[32, 32] = cover.FARM
+        ploughed = {"plough_day": np.zeros(1, np.float32), "plough_db": np.full(1, 3, np.float32)}
+        meadow = replace(meadow, parcel=np.zeros(1, np.int32), **ploughed)
+    elif what == "cut":
+        one = cover.ClearCut(
+            rows=slice(32, 33), columns=slice(32, 33), day=0.0, change_db=3 / 0.7
+        )  # VV shows 0.7 of it
+        meadow = replace(meadow, cuts=(one,))
+    else:
+        meadow.kind[32, 32] = cover.RIVER
+    seen = acquisition.acquire(calm(), meadow, even, weather, day=1.0, polarisation="VV", rng=np.random.default_rng(0))
     power = 10 ** (seen.astype(np.float64) / 10) - float(acquisition.NOISE_FLOOR)
     middle, beside = acquisition.RESOLUTION_KERNEL.astype(np.float64)
     assert power[32, 32] / power[0, 0] == pytest.approx(1 + middle**2 * (10**0.3 - 1), rel=1e-3)
     assert power[31, 32] / power[0, 0] == pytest.approx(1 + middle * beside * (10**0.3 - 1), rel=1e-3)
+
+
+def test_wetness_varies_as_campbell_says_and_dries_in_a_week():
+    scenes = [cover.weather(np.random.default_rng(seed)) for seed in range(400)]
+    wetness = np.array([[rain.wetness(day) / rain.strength for day in (-100.0, -40.0, 20.0)] for rain in scenes])
+    assert wetness.mean() == pytest.approx(0, abs=0.1)
+    assert wetness.std() == pytest.approx(1, abs=0.1)
+    assert stats.skew(wetness.ravel()) > 1  # storms
+    one = cover.Rain(day=np.array([0.0]), amount=np.array([1.0]), strength=1.0)
+    before, at_once, later = (one.wetness(day) for day in (-0.1, 0.0, cover.DRYING_DAYS))
+    assert (later - before) / (at_once - before) == pytest.approx(np.exp(-1))
+
+
+def test_dry_weeks_are_quiet_and_wet_ones_blotchy(scene):
+    def spread(wetness):
+        rain = replace(scene.rain, day=np.array([0.0]), amount=np.array([0.0]), strength=1.0)
+        scale = wetness / rain.wetness(1.0)  # without a shower the ground is as dry as can be
+        met = acquisition.overpass(
+            scene.event, scene.cover, replace(rain, strength=scale), day=1.0, rng=np.random.default_rng(0)
+        )
+        return float(met.wetness.std())
+
+    assert spread(0.01) < spread(0.5) < spread(1.5)
+    assert spread(1.5) > 2 * spread(0.01)
 
 
 def test_passes_are_shifted_against_each_other():

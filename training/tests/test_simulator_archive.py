@@ -2,12 +2,13 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
 from click.testing import CliRunner
-from shapely.geometry import shape
+from shapely.geometry import box, mapping, shape
 
 from training.simulator.__main__ import main
 from training.simulator.data_takes import OVERLAP_PX, absolute_orbit
@@ -18,6 +19,7 @@ AOI = {
     "type": "Polygon",
     "coordinates": [[[136.85, 37.29], [136.884, 37.29], [136.884, 37.317], [136.85, 37.317], [136.85, 37.29]]],
 }
+HEIGHT_MODEL = Path("tests/data/height_model/cop30_eastern_turkey_left.tif")
 ORIGIN = datetime(2024, 1, 1, 7, 10, 9, 476000, tzinfo=UTC)
 NEEDED = {
     "system:index", "system:time_start", "system:time_end", "system:footprint", "orbitProperties_pass",
@@ -26,9 +28,9 @@ NEEDED = {
 }  # fmt: skip
 
 
-def write(folder, *extra):
+def write(folder, *extra, area=AOI):
     aoi = folder / "aoi.geojson"
-    aoi.write_text(json.dumps({"type": "Feature", "properties": {}, "geometry": AOI}))
+    aoi.write_text(json.dumps({"type": "Feature", "properties": {}, "geometry": area}))
     arguments = ["archive", "--event", "e2e", "--aoi", str(aoi), "--out", str(folder / "archive"), *extra]
     return CliRunner().invoke(main, arguments), folder / "archive"
 
@@ -76,6 +78,12 @@ def test_every_data_take_has_two_slices_in_the_order_of_flight(images):
     takes = {}
     for image in images:
         takes.setdefault(image["properties"]["orbitNumber_start"], []).append(image)
+    names = {}
+    for image in images:
+        take, own = image["properties"]["system:index"].split("_")[-2:]
+        names.setdefault(take, []).append((image["properties"]["orbitNumber_start"], own))
+    assert len(names) == len(takes)
+    assert all(len({orbit for orbit, _ in of}) == 1 and len({own for _, own in of}) == 2 for of in names.values())
     for first, second in (sorted(take, key=start) for take in takes.values()):
         assert start(second) - start(first) == timedelta(seconds=25)
         assert second["properties"]["sliceNumber"] == first["properties"]["sliceNumber"] + 1
@@ -162,6 +170,23 @@ def test_same_seed_gives_the_same_bytes(tmp_path, archive):
     files = sorted(path.relative_to(archive) for path in archive.rglob("*") if path.is_file())
     assert files == sorted(path.relative_to(again) for path in again.rglob("*") if path.is_file())
     assert all((archive / f).read_bytes() == (again / f).read_bytes() for f in files)
+
+
+def test_an_archive_lies_on_the_ground_of_a_height_model(tmp_path):
+    middle = box(42.974, 40.499, 42.976, 40.501)
+    result, folder = write(tmp_path, "--size-px", "128", "--height-model", str(HEIGHT_MODEL), area=mapping(middle))
+    assert result.exit_code == 0, result.output
+    assert "over real terrain" in result.output
+    (file,) = (folder / "COPERNICUS/DEM/GLO30").glob("*.tif")
+    with rasterio.open(HEIGHT_MODEL) as real, rasterio.open(file) as written:
+        for lon, lat in ((42.974, 40.5), (42.975, 40.501), (42.976, 40.499)):
+            (expected,), (found,) = (next(raster.sample([(lon, lat)])) for raster in (real, written))
+            assert found == pytest.approx(expected, abs=15)  # resampled twice, to 10 m and back to an arc second
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    refused, _ = write(elsewhere, "--height-model", str(HEIGHT_MODEL))
+    assert refused.exit_code == 1
+    assert "misses a part of the scene" in refused.output
 
 
 def test_folder_in_use_is_refused(tmp_path):
