@@ -83,7 +83,7 @@ def test_change_of_a_known_stack():
     assert found.medians_noise_db == 0  # the noisy date is one of three
 
 
-def test_quiet_ground_is_as_restless_as_recorded_but_for_single_pixels_of_single_dates():
+def test_quiet_ground_is_nearly_as_restless_as_recorded():
     """On pixels of one size. The readme says by how much those are calmer; whoever changes it trains the models anew."""
     sites = [site for site in (DATA / "california").iterdir() if site.is_dir()]
     recorded = [change for site in sites for change in realism.real_changes(site)]
