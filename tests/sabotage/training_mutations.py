@@ -201,7 +201,7 @@ TRAINING_MUTATIONS = (
         file="training/simulator/geometry.py",
         old="GROUND_SPEED_KM_S * np.sin(inertial) - EQUATOR_SPEED_KM_S * np.cos(np.radians(latitude_deg))",
         new="GROUND_SPEED_KM_S * np.sin(inertial)",
-        tests=(f"{TESTS}/test_simulator.py::test_look_direction_is_right_of_the_flight",),
+        tests=(f"{TESTS}/test_simulator.py::test_look_direction_is_right_of_the_flight_over_a_turning_earth",),
     ),
     Mutation(
         name="deviation of the misregistration taken for its variance",
