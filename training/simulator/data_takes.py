@@ -18,7 +18,8 @@ class Slice:
     """One image of the collection: a part of a data-take.
 
     Attributes:
-        index: Earth Engine's `system:index`; its last but one part names the data-take, the same for all its slices.
+        index: Earth Engine's `system:index`; the id of the data-take in it differs from slice to slice, where real ones share it: documents
+            of earlier releases name these images.
         number: counts along the flight.
         start: of sensing; `ingested`: when it becomes visible.
         rows: of the scene grid.
@@ -39,22 +40,17 @@ def slices(track: Track, seen: datetime, rows: int, *, seed: int) -> list[Slice]
     order = (south, north) if track.orbit_pass == "ASCENDING" else (north, south)
     orbit = absolute_orbit(track.relative_orbit, seen)
     latency = np.random.default_rng([seed, orbit]).uniform(14, 28)
-    take = _code(f"{seed}/{orbit}", 5)
     pieces = []
     for number, part in enumerate(order):
         start = seen + timedelta(seconds=SLICE_S * number)
         stop = start + timedelta(seconds=SLICE_S)
-        own = _code(f"{seed}/{orbit}/{number}", 4)
-        index = f"S1A_IW_GRDH_1SDV_{start:%Y%m%dT%H%M%S}_{stop:%Y%m%dT%H%M%S}_{orbit:06d}_0{take}_{own}"
+        code = hashlib.sha256(f"{seed}/{orbit}/{number}".encode()).hexdigest()[:10].upper()
+        index = f"S1A_IW_GRDH_1SDV_{start:%Y%m%dT%H%M%S}_{stop:%Y%m%dT%H%M%S}_{orbit:06d}_0{code[:5]}_{code[5:9]}"
         ingested = start + timedelta(hours=float(latency) + 1.5 * number)
         pieces.append(
             Slice(index=index, number=6 + number, start=start, ingested=ingested, absolute_orbit=orbit, rows=part)
         )
     return pieces
-
-
-def _code(text: str, digits: int) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:digits].upper()
 
 
 def absolute_orbit(relative: int, seen: datetime) -> int:

@@ -78,12 +78,6 @@ def test_every_data_take_has_two_slices_in_the_order_of_flight(images):
     takes = {}
     for image in images:
         takes.setdefault(image["properties"]["orbitNumber_start"], []).append(image)
-    names = {}
-    for image in images:
-        take, own = image["properties"]["system:index"].split("_")[-2:]
-        names.setdefault(take, []).append((image["properties"]["orbitNumber_start"], own))
-    assert len(names) == len(takes)
-    assert all(len({orbit for orbit, _ in of}) == 1 and len({own for _, own in of}) == 2 for of in names.values())
     for first, second in (sorted(take, key=start) for take in takes.values()):
         assert start(second) - start(first) == timedelta(seconds=25)
         assert second["properties"]["sliceNumber"] == first["properties"]["sliceNumber"] + 1
