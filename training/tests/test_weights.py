@@ -192,6 +192,16 @@ def test_weights_betray_the_variant_they_were_trained_as(trained):
     assert untrained.verdict == "undecided", untrained
 
 
+@pytest.mark.parametrize("filters", [1, 2, 7])
+def test_few_filters_never_decide(filters):
+    """Of random weights with one filter one in four would look like `paper`; copied slices would look like `published`."""
+    rng = np.random.default_rng(0)
+    kernels = [rng.normal(size=(64 * 3 * filters, 8 * filters)) for _ in range(40)]
+    copied = np.tile(rng.normal(size=(64, 1, filters, 8 * filters)), (1, 3, 1, 1)).reshape(kernels[0].shape)
+    kernels.append(copied + rng.normal(0, 1e-3, copied.shape))
+    assert {examine(kernel, filters).verdict for kernel in kernels} == {"undecided"}
+
+
 @pytest.mark.parametrize(
     "folder", sorted((importing.PUBLISHED.parent / "models").iterdir()), ids=lambda folder: folder.name
 )

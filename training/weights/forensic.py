@@ -21,7 +21,10 @@ from numpy.typing import NDArray
 Verdict = Literal["published", "paper", "undecided"]
 
 AGREEMENT_MIN = 4.0
-"""Standard deviations of the permutations; can reach about `filters`, so fewer than 8 filters never decide."""
+"""Standard deviations of the permutations; can reach about `filters`."""
+
+FILTERS_MIN = 8
+"""With fewer the slices are too short to tell: chance alone gives them other spreads."""
 
 SPREAD_MIN = 0.05
 """Difference of the logarithms of two slices' standard deviations; small nets trained as `published` reached 0.04."""
@@ -62,9 +65,10 @@ def examine(hidden_kernel: NDArray[np.floating], filters: int) -> Evidence:
     correlation = min(np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in pairs)
     spread = float(np.ptp(np.log(slices.std(axis=(1, 2)))))
     verdict: Verdict = "undecided"
-    if min(agreements) > AGREEMENT_MIN:
+    is_long = filters >= FILTERS_MIN
+    if is_long and min(agreements) > AGREEMENT_MIN:
         verdict = "published"
-    elif max(agreements) < AGREEMENT_MIN and spread > SPREAD_MIN:
+    elif is_long and max(agreements) < AGREEMENT_MIN and spread > SPREAD_MIN:
         verdict = "paper"
     return Evidence(
         verdict=verdict,
