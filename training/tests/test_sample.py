@@ -153,30 +153,29 @@ def test_from_earth_engine_to_patches(sample, services, tmp_path):
     np.testing.assert_allclose(patch[30, 60], [-10 + after, -17 + after, after - before, after - before], atol=0.01)
 
 
-def test_failed_export_is_told_and_tried_again_under_another_request(sample, tmp_path):
+def export_and_lose(sample, folder, **changes):
+    """Export one composite, remove its files here and change what is remembered of it; return a function that says its attempts."""
     sample("--windows", "12-12")
-    path = tmp_path / "real" / "exports.json"
+    path = folder / "real" / "exports.json"
     ((name, facts),) = json.loads(path.read_text()).items()
-    for file in (tmp_path / "real" / "composites").rglob("*.tif"):
+    for file in (folder / "real" / "composites").rglob("*.tif"):
         file.unlink()
-    path.write_text(
-        json.dumps({name: {**facts, "operation": f"projects/{PROJECT}/operations/LOST", "state": "started"}})
-    )
+    path.write_text(json.dumps({name: {**facts, "state": "started", **changes}}))
+    return lambda: json.loads(path.read_text())[name]["attempt"]
+
+
+def test_failed_export_is_told_and_tried_again_under_another_request(sample, tmp_path):
+    attempts = export_and_lose(sample, tmp_path, operation=f"projects/{PROJECT}/operations/LOST")
     lost = sample("--windows", "12-12")
     assert lost.exit_code == 1
     assert "unknown: Operation LOST not found" in lost.output
     again = sample("--windows", "12-12")
     assert again.exit_code == 0, again.output
-    assert json.loads(path.read_text())[name]["attempt"] == 2
+    assert attempts() == 2
 
 
 def test_export_whose_files_left_the_bucket_is_told_and_made_again(sample, services, tmp_path):
-    sample("--windows", "12-12")
-    path = tmp_path / "real" / "exports.json"
-    ((name, facts),) = json.loads(path.read_text()).items()
-    for file in (tmp_path / "real" / "composites").rglob("*.tif"):
-        file.unlink()
-    path.write_text(json.dumps({name: {**facts, "state": "started", "attempt": 10}}))  # no other test has got so far
+    attempts = export_and_lose(sample, tmp_path, attempt=10)  # no other test has got so far
     with client_of(services[1].url) as client:
         for blob in list(client.bucket(BUCKET).list_blobs(prefix="shards/")):
             blob.delete()
@@ -185,7 +184,7 @@ def test_export_whose_files_left_the_bucket_is_told_and_made_again(sample, servi
     assert "is no longer in the bucket; the next call exports it again" in gone.output
     again = sample("--windows", "12-12")
     assert again.exit_code == 0, again.output
-    assert json.loads(path.read_text())[name]["attempt"] == 11
+    assert attempts() == 11
 
 
 def test_events_and_lists_that_cannot_be_meant_are_refused(sample, tmp_path):
