@@ -58,7 +58,7 @@ build/messages/.done: functions/bundle.py $(ENVS)/serving/.done
 	@$(ENVS)/serving/bin/python functions/bundle.py messages --site-packages $(SERVING_SITE) --out build/messages
 	@touch $@
 
-build/models/.done: $(wildcard serving/models/*/*) training/tile_graph.py training/shared_convolutions.py training/nine_maps.py training/precision.py training/graph_origin.py training/warm_up.py training/batching.py training/export.py $(wildcard training/networks/*.py) $(ENVS)/training/.done
+build/models/.done: $(wildcard serving/models/*/*) training/model_folder.py $(wildcard training/served/*.py) $(wildcard training/networks/*.py) $(ENVS)/training/.done
 	@echo "building: SavedModels of the demo models"
 	@$(ENVS)/training/bin/python -m training export --models serving/models --to build/models
 	@$(ENVS)/training/bin/python serving/fetch_served.py list build/models >/dev/null

@@ -60,7 +60,7 @@ COMMANDS = {
         "training.evaluation.precision_effect:precision_effect_command",
         "Count the decisions of a model that bfloat16 changes, and time it.",
     ),
-    "export": ("training.export:export_command", "Write SavedModels for TensorFlow Serving."),
+    "export": ("training.served.export:export_command", "Write SavedModels for TensorFlow Serving."),
 }
 """Name -> (module:command, what `--help` says of it). Importing TensorFlow takes seconds: `list` and `--help` go without."""
 

@@ -1,6 +1,6 @@
 """Trains one experiment: Adam, the paper's loss, early stop on the validation loss; leaves weights, card and history behind.
 
-A run's folder holds, when it is finished: weights.npz and card.json (a model folder, see `training.export`), history.json,
+A run's folder holds, when it is finished: weights.npz and card.json (see `training.model_folder`), history.json,
 config.json, environment.json and, written last, metrics.json. Before that: checkpoint.npz, progress.json.
 """
 
@@ -13,7 +13,7 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from training import export, losses, networks
+from training import losses, model_folder, networks
 from training.baseline import fit_baseline
 from training.batches import Batches, constants_of
 from training.campaign.claim import claim
@@ -182,7 +182,7 @@ def run(
         filled = dataset.filled_with(learnt["fill_db"])
         judged = evaluate(model, filled, experiment, fit_baseline(samples(experiment, filled)[0]))
         card = model_card(experiment, dataset, learnt, judged, command=command, seconds=round(learnt["seconds"]))
-        export.save_weights(model, folder, card)
+        model_folder.save_weights(model, folder, card)
         write_json(folder / HISTORY, learnt)
         write_json(folder / METRICS, judged)
         for name in (CHECKPOINT, PROGRESS, FAILURE):

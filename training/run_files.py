@@ -7,7 +7,7 @@ from typing import Any
 
 WEIGHTS = "weights.npz"
 CARD = "card.json"
-"""Beside the weights; see `training.export`."""
+"""Beside the weights; see `training.model_folder`."""
 METRICS = "metrics.json"
 """Written last: its presence says that the run is finished."""
 CONFIG = "config.json"

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from tests.bench.lines import Image, serve
 from tests.bench.work import GEMM_SIDE
-from training.export import load_model
-from training.tile_graph import STRIDE_PX, WINDOW_PX
+from training.model_folder import load_model
+from training.served.tile_graph import STRIDE_PX, WINDOW_PX
 
 NOTEBOOK_BATCH = 512
 Scoring = Callable[[], NDArray[np.float32]]

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 import tensorflow as tf
 
-from training.export import export_saved_model, is_exported, read_card, save_weights
+from training.model_folder import read_card, save_weights
 from training.networks import cnn
+from training.served.export import export_saved_model, is_exported
 
 BASED_ON = Path("serving/models/vv_vh_ascending_60_12/card.json")
 

@@ -48,7 +48,8 @@ EXPORT_SCRIPT = """
 import sys
 from pathlib import Path
 import numpy as np
-from training.export import export_saved_model, save_weights
+from training.model_folder import save_weights
+from training.served.export import export_saved_model
 from training.tests.numpy_network import random_model, scores
 
 out = Path(sys.argv[1])

@@ -45,7 +45,8 @@ NAME = "vv_vh_ascending_60_12"
 EXPORT = """
 import sys
 from pathlib import Path
-from training.export import export_saved_model, save_weights
+from training.model_folder import save_weights
+from training.served.export import export_saved_model
 from training.tests.numpy_network import random_model
 out, bands = Path(sys.argv[1]), ["postVV", "postVH", "diffVV", "diffVH"]
 model = random_model(seed=3, filters=4, mean=[-11.0, -18.0, 0.0, 0.0], std=[4.0] * 4)

@@ -256,7 +256,7 @@ TRAINING_MUTATIONS = (
     ),
     Mutation(
         name="pixels at the far end of a window in the wrong order",
-        file="training/nine_maps.py",
+        file="training/served/nine_maps.py",
         old='three if part == "start" else three[::-1]',
         new="three",
         tests=(f"{TESTS}/test_shared_convolutions.py::test_two_bands_without_standardisation",),

@@ -19,7 +19,7 @@ from rich.progress import track
 from shapely.geometry.base import BaseGeometry
 
 from training.evaluation.detections import WINDOW_PX, MapScores, match, scan, without
-from training.export import UnusableModel, fill_db, load_model, read_card
+from training.model_folder import UnusableModel, fill_db, load_model, read_card
 from training.patches.store import UnusableDataset
 from training.simulator.events import EVENTS, events_for
 from training.simulator.scene import BANDS, Scene

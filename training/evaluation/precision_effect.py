@@ -22,10 +22,10 @@ from quakeslide.domain.suppression import suppress_on_lattice
 from quakeslide.domain.windows import VALID_FRACTION_MIN
 from training.evaluation.detections import match
 from training.evaluation.map_scores import Map, UnusableMap, boxes_on_map, map_from_disk, map_options, maps_for
-from training.export import UnusableModel, fill_db, load_model, read_card
-from training.precision import DEFAULT, Precision
-from training.shared_convolutions import STRIDE_PX
-from training.tile_graph import ServingGraph
+from training.model_folder import UnusableModel, fill_db, load_model, read_card
+from training.served.precision import DEFAULT, Precision
+from training.served.shared_convolutions import STRIDE_PX
+from training.served.tile_graph import ServingGraph
 
 OTHER: Precision = "bfloat16"
 Scored = tuple[NDArray[np.float32], NDArray[np.float32]]

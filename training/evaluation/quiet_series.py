@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from training.export import UnusableModel, read_card
+from training.model_folder import UnusableModel, read_card
 from training.run_files import CARD
 
 HELP = """Note the alarms of the quiet mountains in the card of the model that raised them.

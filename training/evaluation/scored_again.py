@@ -12,8 +12,8 @@ from training.dataset import PATCHES, Dataset, UnusableDataset, dataset_for
 from training.environment import keep_freed_memory
 from training.evaluate import evaluate
 from training.experiments import Experiment, experiment_of
-from training.export import load_model, read_card
 from training.limits import limits_of_card
+from training.model_folder import load_model, read_card
 from training.run_files import CARD, METRICS, write_json
 
 EVALUATE_HELP = """Score a model folder again on the test part and on the unseen events; print what it found as JSON.

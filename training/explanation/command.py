@@ -29,7 +29,7 @@ from training.explanation.expected_gradients import (
 from training.explanation.figures import explained, figure_5, figure_6, figure_7, save
 from training.explanation.ground import Ground, UnknownGround, ground_under
 from training.explanation.slopes import averages, by_outcome
-from training.export import UnusableModel, load_model, read_card
+from training.model_folder import UnusableModel, load_model, read_card
 from training.patches.split import Part
 from training.patches.store import OrbitPass
 from training.report import Steps

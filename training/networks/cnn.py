@@ -3,7 +3,7 @@
 Three blocks of convolution, ReLU and batch normalisation, a concatenation, dropout, a hidden dense layer, one sigmoid.
 What is concatenated differs: the text of the paper joins the three blocks, the released tool (SAR-LRA) joins the third
 with itself, three times. Both have the same weight shapes, so a weights file loads into the wrong one without a word:
-the variant must stand in the model card (`training.export`).
+the variant must stand in the model card (`training.model_folder`).
 """
 
 from collections.abc import Sequence

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from training.evaluation.detections import MapScores, match, scan, without
 from training.evaluation.map_scores import Map, UnusableMap, detections_command, map_from_disk, simulated_maps
-from training.export import save_weights
+from training.model_folder import save_weights
 from training.tests.numpy_network import random_model
 
 BANDS = ("postVV", "postVH", "diffVV", "diffVH")

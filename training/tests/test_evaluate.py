@@ -19,8 +19,8 @@ from training.evaluation.runs import read_runs
 from training.evaluation.scored_again import as_trained, rescored
 from training.evaluation.scores import count
 from training.experiments import BANDS, Experiment
-from training.export import load_model, read_card
 from training.limits import IMPORTED, where_the_baseline_wins
+from training.model_folder import load_model, read_card
 from training.simulator.events import EVENTS
 from training.tests import legacy_file
 from training.tests.easy_patches import write_easy_set

@@ -15,7 +15,7 @@ from training.experiments import Experiment
 from training.explanation.choice import choose, choose_background, kinds_of
 from training.explanation.command import explain_command
 from training.explanation.ground import FILE
-from training.export import save_weights
+from training.model_folder import save_weights
 from training.tests.easy_patches import write_easy_set
 from training.tests.numpy_network import np, random_model
 

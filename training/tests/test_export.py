@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from training.export import UnusableModel, export_command, export_saved_model, load_model, save_weights, sha256_of
+from training.model_folder import UnusableModel, load_model, save_weights, sha256_of
 from training.networks import build
+from training.served.export import export_command, export_saved_model
 from training.tests.numpy_network import random_model, randomise
 
 MEAN, STD = [-9.0, -16.0, 0.0, 0.0], [4.0, 4.0, 2.0, 2.0]

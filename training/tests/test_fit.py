@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from training import export, fit
+from training import fit, model_folder
 from training.batches import Batches, constants_of
 from training.dataset import Dataset
 from training.evaluate import predict
@@ -57,14 +57,14 @@ def run(dataset, tmp_path_factory):
 
 
 def test_training_works(dataset, run):
-    model = export.load_model(run)
+    model = model_folder.load_model(run)
     test = dataset.select("test", SMALL.orbit_pass, ratio=1)
     scores = count(predict(model, test), test.label, 0.5)
     assert scores.f1 > 0.7, scores
 
 
 def test_card_says_where_the_model_comes_from(run):
-    card = export.read_card(run)
+    card = model_folder.read_card(run)
     assert (card["name"], card["version"], card["window_px"]) == ("vv_vh_descending_60_12", 1, 64)
     assert card["bands"] == ["postVV", "postVH", "diffVV", "diffVH"]
     assert (card["fill_db"]["diffVV"], card["fill_db"]["diffVH"]) == (0, 0)

@@ -14,12 +14,13 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from training.evaluation.map_scores import Map, maps_for
 from training.evaluation.precision_effect import Effect, effect, precision_effect_command
-from training.export import UnusableModel, export_command, export_saved_model, load_model, read_card, save_weights
-from training.precision import UnknownPrecision, in_precision
-from training.shared_convolutions import SharedConvolutions
+from training.model_folder import UnusableModel, load_model, read_card, save_weights
+from training.served.export import export_command, export_saved_model
+from training.served.precision import UnknownPrecision, in_precision
+from training.served.shared_convolutions import SharedConvolutions
+from training.served.tile_graph import ServingGraph
 from training.tests.numpy_network import random_model
 from training.tests.test_tile_graph import FILL_DB, MEAN, STD, STOCK, scene
-from training.tile_graph import ServingGraph
 
 TRAINED = sorted(Path(__file__).parents[2].glob("serving/models/*"))
 LARGEST_DIFFERENCE = 0.03

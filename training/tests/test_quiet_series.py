@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from training import networks
 from training.evaluation.quiet_series import note_alarms, quiet_series_command
-from training.export import UnusableModel, read_card, save_weights
+from training.model_folder import UnusableModel, read_card, save_weights
 
 BY_DATE = [
     {"date": "2022-12-14", "windows": 151, "alarms": 0, "detections": 0},

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from training.shared_convolutions import SharedConvolutions
+from training.served.shared_convolutions import SharedConvolutions
 from training.tests.numpy_network import random_model, scores
 
 

@@ -8,9 +8,10 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2, saved_model_pb2
 
-from training.export import export_saved_model, save_weights
+from training.model_folder import save_weights
+from training.served.export import export_saved_model
+from training.served.tile_graph import ServingGraph
 from training.tests.numpy_network import random_model, scores
-from training.tile_graph import ServingGraph
 
 MEAN, STD = [-9.0, -16.0, 0.0, 0.0], [4.0, 4.5, 2.0, 2.5]
 FILL_DB = [-9.5, -16.5, 0.0, 0.25]

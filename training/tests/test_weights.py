@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from quakeslide.documents.card import read_card as read_served_card
-from training.export import load_model, read_card, sha256_of
+from training.model_folder import load_model, read_card, sha256_of
 from training.networks import cnn
 from training.tests import legacy_file
 from training.tests.numpy_network import scores

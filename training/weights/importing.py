@@ -11,7 +11,7 @@ import numpy as np
 from training.architectures import Variant
 from training.evaluation.scores import THRESHOLD
 from training.experiments import BANDS, Polarisation
-from training.export import save_weights, sha256_of
+from training.model_folder import save_weights, sha256_of
 from training.networks import WINDOW_PX
 from training.weights.forensic import examine
 from training.weights.legacy import LegacyWeights, UnreadableWeights, read_legacy

@@ -10,18 +10,18 @@ import tensorflow as tf
 
 ORIGIN = "origin.json"
 GRAPH_SOURCES = (
-    "batching.py",
+    "served/batching.py",
     "networks/cnn.py",
     "networks/standardisation.py",
-    "nine_maps.py",
-    "precision.py",
-    "shared_convolutions.py",
-    "tile_graph.py",
+    "served/nine_maps.py",
+    "served/precision.py",
+    "served/shared_convolutions.py",
+    "served/tile_graph.py",
 )
 
 
 def graph_origin() -> dict[str, str]:
     """Return the version of TensorFlow, and the SHA-256 of each source of the graph."""
-    here = Path(__file__).parent
-    sources = {name: hashlib.sha256((here / name).read_bytes()).hexdigest() for name in GRAPH_SOURCES}
+    training = Path(__file__).parents[1]
+    sources = {name: hashlib.sha256((training / name).read_bytes()).hexdigest() for name in GRAPH_SOURCES}
     return {"tensorflow": tf.__version__, **sources}

@@ -1,7 +1,7 @@
 """Exact scores of overlapping windows from convolutions that are computed once.
 
 Windows lie half a window apart, so each inner feature is wanted by four of them. They differ only near a window's border,
-where the network sees zeros in place of the neighbourhood: nine maps (`training.nine_maps`) hold all features of all windows.
+where the network sees zeros in place of the neighbourhood: nine maps (`training.served.nine_maps`) hold all features of all windows.
 
 The next level of a strip needs the strip and the two whole pixels beside it, and as its convolution and pooling take three
 pixels to one, it is written as a matrix: three pixels side by side in the channels, the two outputs to be pooled side by
@@ -19,8 +19,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from training.nine_maps import COLUMNS, PARTS, ROWS, Maps, Part, beside, cut, halved, windows_of
-from training.precision import DEFAULT, Precision, known
+from training.served.nine_maps import COLUMNS, PARTS, ROWS, Maps, Part, beside, cut, halved, windows_of
+from training.served.precision import DEFAULT, Precision, known
 
 STRIDE_PX = 32
 

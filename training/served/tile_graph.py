@@ -12,8 +12,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from training.precision import DEFAULT, Precision
-from training.shared_convolutions import STRIDE_PX, SharedConvolutions
+from training.served.precision import DEFAULT, Precision
+from training.served.shared_convolutions import STRIDE_PX, SharedConvolutions
 
 WINDOW_PX = 64
 BLOCK_BYTES = 30_000_000
