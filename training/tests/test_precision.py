@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
-from training.evaluation.map_scores import Map, maps_for
+from training.evaluation.maps import Map, maps_for
 from training.evaluation.precision_effect import Effect, effect, precision_effect_command
 from training.model_folder import UnusableModel, load_model, read_card, save_weights
 from training.served.export import export_command, export_saved_model
