@@ -129,7 +129,8 @@ class Dataset:
             orbit_pass: ASCENDING or DESCENDING.
             bands: channels, in order; only events that have them all take part.
             ratio: at most so many background patches per landslide patch, event by event.
-            subthreshold: what a patch is whose slides cover 5 % or less; one with more, but out of sight, is always left out.
+            subthreshold: what a patch is whose slides cover 5 % or less; one with more, but out of sight, is always left out. As background
+                it counts within the ratio, so that where this binds the background keeps the share of such patches that nature has.
             split: cells or blocks of cells.
             events: only these; all where empty.
 

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from training.campaign import selection
 from training.campaign.claim import holder
-from training.campaign.plan import Task, f1_of, record_failure, state_of, tasks_for
+from training.campaign.plan import Task, record_failure, state_of, tasks_for, validation_f1
 from training.campaign.table import CampaignTable
 from training.dataset import PATCHES, Dataset, UnusableDataset
 from training.experiments import Experiment
@@ -199,7 +199,7 @@ def _campaign(
 def _summary(task: Task) -> str:
     state = state_of(task.folder)
     if state == "finished":
-        return f"F1 {f1_of(task.folder):.4f} on the test part"
+        return f"F1 {validation_f1(task.folder):.4f} on the validation part"
     return f"{state}, by {who}" if (who := holder(task.folder)) else state
 
 
@@ -222,13 +222,13 @@ def list_command(data: Path, runs: Path, **choice: Any) -> None:
     # only where they tell trainings apart: a terminal is narrow
     compared = [name for name in ("variant", "seed") if len({getattr(e, name) for e in experiments}) > 1]
     values = "filters", "imbalance", "dropout", "rate"
-    table = Table("model", "network", *compared, *values, "state", "F1", "run", box=None)
+    table = Table("model", "network", *compared, *values, "state", "F1, validation", "run", box=None)
     states: Counter[str] = Counter()
     for experiment in experiments:
         try:
             (task,) = tasks_for([experiment], data, runs, command="")
             state, run_id = str(state_of(task.folder)), task.run_id
-            f1 = f"{f1_of(task.folder):.4f}" if state == "finished" else ""
+            f1 = f"{validation_f1(task.folder):.4f}" if state == "finished" else ""
         except UnusableDataset:
             state, run_id, f1 = "no data", "", ""
         states[state] += 1

@@ -77,9 +77,13 @@ def state_of(folder: Path) -> State:
     return "begun" if (folder / CONFIG).exists() else "waiting"
 
 
-def f1_of(folder: Path) -> float | None:
-    """Return the F1 of a finished run on the test part."""
-    return float(json.loads((folder / METRICS).read_text())["evaluation"]["test"]["f1"])
+def validation_f1(folder: Path) -> float:
+    """Return the F1 at 0.5 of a finished run on the validation part, at the ratio of the test part.
+
+    Who watches many trainings chooses among them, and the test part is not for choosing.
+    """
+    evaluation = json.loads((folder / METRICS).read_text(encoding="utf-8"))["evaluation"]
+    return float(evaluation["validation_as_tested"]["at_half"]["f1"])
 
 
 def progress_of(folder: Path) -> dict[str, Any] | None:

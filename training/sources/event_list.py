@@ -25,7 +25,8 @@ class EventOfPaper:
         name: as in a patch set; `sumatra` and `haiti` may only be scored.
         event_id: of ComCat.
         pre_end: end of the pre-event window, the origin time.
-        post_start: start of the post-event window; later than `pre_end` where later shocks moved slopes too (Lombok).
+        post_start: start of the post-event window; later than `pre_end` where later shocks moved slopes too (Lombok), and
+            where a storm did (Haiti: from 17 August, caption of Fig. 4).
         lon, lat: of the epicentre, degrees.
         magnitude: moment magnitude of the table.
         landslides: count of the table.

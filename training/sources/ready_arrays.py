@@ -193,7 +193,11 @@ def pieces(
             cells = np.stack([count + np.arange(len(here)), np.zeros(len(here), int)], axis=1)
             if "cells" in part:
                 cells = part["cells"][here]
-            shares = {"valid": valid}
+            # NaN: a share that nobody told is not 0
+            shares = {
+                "valid": valid,
+                **dict.fromkeys(("original", "landslide", "distorted"), np.full(len(here), np.nan)),
+            }
             if "landslide" in part:
                 shares["original"] = shares["landslide"] = shares_of(path, part["landslide"][here])
                 kind = label_patches(shares["original"], shares["landslide"])

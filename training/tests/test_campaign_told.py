@@ -23,7 +23,9 @@ ONE = ["--models", MODELS]
 
 def finish(task):
     task.folder.mkdir(parents=True, exist_ok=True)
-    (task.folder / "metrics.json").write_text(json.dumps({"evaluation": {"test": {"f1": 0.5}}}))
+    (task.folder / "metrics.json").write_text(
+        json.dumps({"evaluation": {"test": {"f1": 0.9}, "validation_as_tested": {"at_half": {"f1": 0.5}}}})
+    )
     for name in ("weights.npz", "card.json"):
         (task.folder / name).write_text(task.run_id)
 
@@ -38,7 +40,7 @@ def test_runs_of_others_are_no_failure(tasks, capsys):
     with claim(tasks[1].folder):
         conclude(tasks, Counter(finished=1, claimed=1), None)
     output = capsys.readouterr().out
-    assert "F1 0.5000 on the test part" in output
+    assert "F1 0.5000 on the validation part" in output
     assert re.search(r"running, by \S+ \d+\n", output)
     assert "1 claimed, 1 finished" in output
     assert "1 of 2 left alone, for somebody else worked on them" in output

@@ -51,6 +51,9 @@ def test_grid_is_that_of_the_paper():
     assert {(r.epochs, r.patience, r.batch_size, r.batch_norm_momentum, r.standardise) for r in runs} == {
         (500, 30, 512, 0.99, False)
     }
+    assert {(r.network, r.variant) for r in runs} == {
+        ("cnn", "published")
+    }  # the text's network is asked for by `--variant paper`
 
 
 def test_published_models_are_those_of_table_4():

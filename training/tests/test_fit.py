@@ -164,8 +164,10 @@ def test_constants_leave_missing_pixels_out(easy):
     [({"network": "resnet"}, "binary_crossentropy"), ({"network": "cbam"}, "focal_loss"), ({}, "focal_loss")],
 )
 def test_networks_are_trained_with_the_paper_losses(change, loss):
-    model = fit.compiled(dataclasses.replace(TINY, filters=8, **change), [0] * 4, [1] * 4)
+    model = fit.compiled(dataclasses.replace(TINY, filters=8, dropout=0.7, **change), [0] * 4, [1] * 4)
     assert model.loss.name == loss
+    assert model.get_layer("dropout").rate == 0.7
+    assert isinstance(model.optimizer, keras.optimizers.Adam)
     assert float(model.optimizer.learning_rate.numpy()) == pytest.approx(1e-3)
 
 

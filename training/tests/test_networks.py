@@ -100,6 +100,23 @@ def test_logits_are_what_the_sigmoid_was_given(name):
     np.testing.assert_allclose(1 / (1 + np.exp(-logit)), model(patches), atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("values", "before", "after"),
+    [
+        ({"architecture": "cnn", "variant": "published"}, "pool_joined", "flatten"),
+        ({"architecture": "cnn", "variant": "paper"}, "join", "flatten"),
+        ({"architecture": "cbam"}, "hidden", "score"),
+        ({"architecture": "resnet"}, "pool3", "flatten"),
+    ],
+)
+def test_dropout_has_the_rate_asked_for_and_its_place(values, before, after):
+    """3.4 puts it before the hidden layer of the CNN; the appendix names no place, CBAM's is after the hidden layer."""
+    model = build(**values, bands=2, filters=8, dropout=0.7)
+    names = [layer.name for layer in model.layers]
+    assert model.get_layer("dropout").rate == 0.7
+    assert names[names.index("dropout") - 1 :][:3] == [before, "dropout", after]
+
+
 def test_attention_needs_channels_to_reduce():
     with pytest.raises(ValueError, match="multiple of 8"):
         cbam(bands=4, filters=12)

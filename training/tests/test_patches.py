@@ -131,6 +131,19 @@ def test_subthreshold_patches_are_left_out_or_background_and_distorted_ones_alwa
     assert kinds == [{0, 1}, {0, 1, 2}]
 
 
+def test_subthreshold_patches_keep_their_share_of_a_background_that_is_capped(tmp_path):
+    writer = PatchWriter(tmp_path, pre_days=60, post_days=12, source={"kind": "easy"})
+    place = np.arange(4000)
+    label = np.select([place % 40 == 0, place % 4 == 1], [Label.LANDSLIDE, Label.SUBTHRESHOLD], Label.BACKGROUND)
+    cells = np.stack(np.divmod(place, 40), axis=1)
+    writer.add("ASCENDING", BANDS[::2], np.zeros((4000, 64, 64, 2)), rows_of("gorkha", 0, cells, label=label))
+    writer.finish()
+    kinds = Dataset(tmp_path).select("test", "ASCENDING", BANDS[::2], subthreshold="background").rows["label"]
+    landslides, small = (kinds == Label.LANDSLIDE).sum(), (kinds == Label.SUBTHRESHOLD).sum()
+    assert len(kinds) == 11 * landslides
+    assert small / (len(kinds) - landslides) == pytest.approx(0.25 / 0.975, abs=0.06)
+
+
 def test_events_without_vh_enter_no_dual_pol_training(tmp_path):
     writer = PatchWriter(tmp_path, pre_days=60, post_days=12, source={"kind": "easy"})
     cells = np.stack(np.divmod(np.arange(100), 10), axis=1)
@@ -149,7 +162,33 @@ def test_events_without_vh_enter_no_dual_pol_training(tmp_path):
     np.testing.assert_array_equal(values[both.event == "milin"], np.full((sum(both.event == "milin"), 2), [3, 5]))
 
 
-def test_background_cells_are_the_same_for_both_passes_and_all_windows(tmp_path):
+def test_passes_that_see_other_landslides_take_their_background_from_one_queue(tmp_path):
+    """R11: each pass has labels of its own, since layover and shadow are its own; the background of one is then the beginning of the other's."""
+    place = np.stack(np.divmod(np.arange(400), 20), axis=1)
+    writer = PatchWriter(tmp_path, pre_days=60, post_days=12, source={"kind": "easy"})
+    for orbit_pass, seen in (
+        ("ASCENDING", 8),
+        ("DESCENDING", 16),
+    ):  # of the landslides, every second is out of sight for the other
+        label = np.select([np.arange(400) % seen == 0, np.arange(400) % 8 == 0], [Label.LANDSLIDE, Label.DISTORTED])
+        rows = rows_of("papua", 0, place, label=label)
+        writer.add(orbit_pass, BANDS, np.zeros((400, 64, 64, 4)), rows)
+    writer.finish()
+    chosen = {
+        orbit_pass: [
+            {(int(r["row"]), int(r["column"])) for r in rows if r["label"] == kind}
+            for kind in (Label.BACKGROUND, Label.LANDSLIDE)
+        ]
+        for orbit_pass in ("ASCENDING", "DESCENDING")
+        for rows in [Dataset(tmp_path).select("train", orbit_pass, ratio=3).rows]
+    }
+    (more, all_slides), (fewer, some_slides) = chosen["ASCENDING"], chosen["DESCENDING"]
+    assert some_slides < all_slides
+    assert fewer < more
+    assert (len(more), len(fewer)) == (3 * len(all_slides), 3 * len(some_slides))
+
+
+def test_cells_are_the_same_for_both_passes_and_all_windows(tmp_path):
     chosen = []
     for seed, (pre, post) in enumerate(((60, 12), (12, 12))):
         folder = tmp_path / f"{pre}-{post}"

@@ -70,6 +70,8 @@ def test_a_file_for_each_class_and_npy(tmp_path):
     _, rows = stored(tmp_path)
     assert rows["label"].tolist() == [1] * 10 + [0] * 20
     assert rows["row"].tolist() == list(range(N))  # numbered through: no two patches of an event share a cell
+    assert all(np.isnan(rows[share]).all() for share in ("original", "landslide", "distorted"))  # nobody told
+    assert (rows["valid"] == 1).all()
 
 
 def test_shares_make_labels_and_events_and_cells_come_from_arrays(tmp_path):
@@ -84,6 +86,8 @@ def test_shares_make_labels_and_events_and_cells_come_from_arrays(tmp_path):
     assert [by_cell[n]["label"] for n in range(3)] == [Label.BACKGROUND, Label.SUBTHRESHOLD, Label.LANDSLIDE]
     assert [str(by_cell[n]["event"]) for n in range(2)] == ["papua", "haiti"]
     assert by_cell[4]["column"] == 11
+    assert by_cell[2]["original"] == by_cell[2]["landslide"] == pytest.approx(0.2)
+    assert np.isnan(rows["distorted"]).all()
     assert set(Dataset(tmp_path / "set").select("train", "ASCENDING").event) == {"papua"}
 
 
