@@ -163,7 +163,7 @@ def test_events_without_vh_enter_no_dual_pol_training(tmp_path):
 
 
 def test_passes_that_see_other_landslides_take_their_background_from_one_queue(tmp_path):
-    """R11: each pass has labels of its own, since layover and shadow are its own; the background of one is then the beginning of the other's."""
+    """R11: layover and shadow are a pass's own, and so are its labels; the background of one is then the beginning of the other's."""
     place = np.stack(np.divmod(np.arange(400), 20), axis=1)
     writer = PatchWriter(tmp_path, pre_days=60, post_days=12, source={"kind": "easy"})
     for orbit_pass, seen in (
