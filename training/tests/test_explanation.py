@@ -19,11 +19,12 @@ from training.explanation.expected_gradients import Explanation, explain, explai
 from training.explanation.figures import explained, figure_5, figure_6, figure_7, save
 from training.explanation.ground import FILE, Ground, UnknownGround, ground_under
 from training.explanation.slopes import averages, by_outcome
-from training.networks import cnn
+from training.networks import build, cnn
 from training.patches.labels import fractions
 from training.patches.store import rows_of
 from training.simulator.events import EVENTS
 from training.simulator.scene import Scene
+from training.tests.numpy_network import randomise
 
 BANDS = ("postVV", "postVH", "diffVV", "diffVH")
 
@@ -118,6 +119,20 @@ def test_linear_model_is_explained_exactly():
     expected = weight.reshape(64, 64, 2) * (patches - background.mean(axis=0))
     np.testing.assert_allclose(found.contributions, expected, atol=1e-6)
     assert found.completeness_error < 1e-4
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"architecture": "cnn", "variant": "paper"}, {"architecture": "cbam"}, {"architecture": "resnet"}],
+    ids=lambda values: "-".join(values.values()),
+)
+def test_contributions_of_every_network_sum_up_to_its_logit(values):
+    """Their layers, too, tell where the logit comes from: resizing, attention, sums past layers."""
+    model = randomise(build(**values, bands=2, filters=8), seed=3)
+    patches = np.random.default_rng(1).normal(0, 1, (3, 64, 64, 2)).astype(np.float32)
+    found = until_complete(lambda steps: explain(model, patches[:1] + np.float32(4), patches[1:], steps=steps))
+    assert found.is_complete
+    assert np.abs(found.contributions).sum() > 0
 
 
 def test_missing_shap_says_what_to_do(trained, monkeypatch):

@@ -50,7 +50,8 @@ def test_parts_have_the_paper_shares():
 def test_shares_hold_within_each_event():
     for event in ("gorkha", "milin", "luding"):
         parts = [part_of(event, 0, row, column) for row in range(60) for column in range(60)]
-        assert parts.count("test") / len(parts) == pytest.approx(0.33, abs=0.03)
+        shares = {"test": 0.33, "validation": 0.67 * 0.4, "train": 0.67 * 0.6}
+        assert {part: parts.count(part) / len(parts) for part in shares} == pytest.approx(shares, abs=0.03)
 
 
 def test_part_follows_from_the_cell_alone():
