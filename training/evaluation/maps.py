@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import geopandas
 import numpy as np
 import rasterio
 import shapely
@@ -21,6 +20,7 @@ from training.patches.store import UnusableDataset
 from training.simulator.events import EVENTS, events_for
 from training.simulator.scene import BANDS, Scene
 from training.simulator.terrain import PIXEL_M
+from training.sources.inventory import Inventory
 from training.sources.mosaic import LAYOVER, SHADOW
 from training.sources.raster_checks import PixelGeometry, refuse_other_pixels
 
@@ -100,7 +100,8 @@ def map_from_disk(composite: Path, inventory: Path | None, bands: tuple[str, ...
     the composite has a band `geometry`.
 
     Raises:
-        UnusableMap: bands are missing, the CRS is not metric, the pixels are not of 10 m, or a file cannot be read.
+        UnusableMap: bands are missing, the CRS is not metric, the pixels are not of 10 m, a file cannot be read, the inventory has no
+            areas, or none of it lies here.
     """
     try:
         with rasterio.open(composite) as file:
@@ -116,25 +117,22 @@ def map_from_disk(composite: Path, inventory: Path | None, bands: tuple[str, ...
             if "geometry" in file.descriptions:
                 distorted = np.isin(file.read(1 + file.descriptions.index("geometry")), (LAYOVER, SHADOW))
             transform, crs, bounds = file.transform, file.crs, file.bounds
-        read = geopandas.GeoDataFrame(geometry=[], crs=crs) if inventory is None else geopandas.read_file(inventory)
+        failed: list[BaseGeometry] = []
+        if inventory is not None:
+            landslides = Inventory(inventory, crs.to_wkt())
+            landslides.refuse_elsewhere([tuple(bounds)])
+            failed = landslides.within(bounds)
     except UnusableDataset as error:
         raise UnusableMap(str(error)) from error
     except (rasterio.errors.RasterioIOError, OSError, RuntimeError) as error:
         raise UnusableMap(f"cannot read: {error}") from error
-    if read.crs is None:
-        raise UnusableMap(f"{inventory} says no CRS")
-    polygons = read.to_crs(crs).geometry.make_valid()
     image = np.moveaxis(layers.filled(np.nan), 0, -1)
     unseen = np.isnan(image).any(axis=-1)
-    inside = without(
-        list(polygons.intersection(shapely.box(*bounds))),
-        unseen if distorted is None else unseen | distorted,
-        transform,
-    )
+    in_sight = without(failed, unseen if distorted is None else unseen | distorted, transform)
     return Map(
         name=composite.name,
         image=image,
         transform=transform,
-        landslides=[polygon for polygon in inside if polygon.area > 0],
+        landslides=[polygon for polygon in in_sight if polygon.area > 0],
         is_filtered=distorted is not None,
     )

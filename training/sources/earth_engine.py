@@ -18,7 +18,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import geopandas
 import shapely
 from google.api_core.exceptions import NotFound
 from google.cloud import storage
@@ -34,6 +33,7 @@ from quakeslide.ports import CompositeExporter, ExportState, SceneArchive
 from training.patches.store import UnusableDataset
 from training.run_files import write_json
 from training.sources.event_list import EventOfPaper
+from training.sources.inventory import Inventory
 
 EXPORTS = "exports.json"
 RIM_DEG = 0.02  # about an inventory's extent: background is wanted around it
@@ -57,12 +57,13 @@ class Plan:
 
 
 def area_of(event: EventOfPaper, inventory: Path | None) -> BaseGeometry:
-    """Return the ground to export, lon/lat: the box about the inventory with a rim, or a circle about the epicentre."""
+    """Return the ground to export, lon/lat: the box about the inventory with a rim, or a circle about the epicentre.
+
+    Raises:
+        UnusableDataset: see `Inventory`.
+    """
     if inventory is not None:
-        shapes = geopandas.read_file(inventory).geometry
-        if shapes.crs is None or not len(shapes):
-            raise UnusableDataset(f"{inventory}: the inventory is empty or has no CRS")
-        return shapely.box(*shapes.to_crs("EPSG:4326").total_bounds).buffer(RIM_DEG, join_style="mitre")
+        return shapely.box(*Inventory(inventory, "EPSG:4326").bounds).buffer(RIM_DEG, join_style="mitre")
     azimuths = range(360, 0, -5)
     count = len(azimuths)
     lons, lats, _ = GEOD.fwd([event.lon] * count, [event.lat] * count, list(azimuths), [event.radius_km * 1000] * count)

@@ -11,6 +11,7 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.features import rasterize
+from shapely.geometry.base import BaseGeometry
 
 from training.patches.store import UnusableDataset
 
@@ -64,6 +65,11 @@ class Inventory:
     def union(self) -> shapely.Geometry:
         """All areas as one."""
         return shapely.union_all(self._shapes)
+
+    def within(self, box: tuple[float, float, float, float]) -> list[BaseGeometry]:
+        """Return what lies in a box (west, south, east, north), cut at its edges."""
+        frame = shapely.box(*box)
+        return list(shapely.intersection(self._shapes[self._tree.query(frame, "intersects")], frame))
 
     def refuse_elsewhere(self, boxes: Sequence[tuple[float, float, float, float]]) -> None:
         """Refuse an inventory of which nothing lies where its event's composites do: every patch would be background.

@@ -154,6 +154,22 @@ def test_composite_and_inventory_from_disk(tmp_path, model, inventory):
     assert CliRunner().invoke(detections_command, [str(model)]).exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("shapes", "complaint"),
+    [
+        ([shapely.Point(500_200, 3_999_800)], "areas are needed"),
+        ([shapely.Polygon()], "holds no landslide"),
+        ([shapely.box(0, 0, 9, 9)], "nothing of it lies on the composites"),
+    ],
+)
+def test_inventories_against_which_no_box_could_be_right_are_refused(tmp_path, model, shapes, complaint):
+    geopandas.GeoDataFrame(geometry=shapes, crs="EPSG:32653").to_file(tmp_path / "odd.gpkg")
+    options = ["--composite", str(write_composite(tmp_path / "c.tif")), "--inventory", str(tmp_path / "odd.gpkg")]
+    result = CliRunner().invoke(detections_command, [str(model), *options])
+    assert result.exit_code == 1
+    assert complaint in result.output
+
+
 def test_layover_and_shadow_are_taken_off_the_inventory(tmp_path, model, inventory):
     geometry = np.zeros((96, 128))
     geometry[10:50, 10:20], geometry[10:50, 20:25], geometry[10:50, 25:30] = 1, 2, 3  # unknown, 3, stays

@@ -197,6 +197,13 @@ def test_events_and_lists_that_cannot_be_meant_are_refused(sample, tmp_path):
     assert "'Hokkaido' does not match" in refused.output
 
 
+def test_an_inventory_that_cannot_be_read_is_named(sample, tmp_path):
+    (tmp_path / "inventories" / "hokkaido.gpkg").write_text("not found")
+    result = sample("--plan")
+    assert result.exit_code == 1
+    assert "hokkaido.gpkg: no inventory that can be read" in result.output
+
+
 def planned(name, polarisation="vv_vh", *, post=("VV", "VH")):
     """What can be had of an event of the paper that three passes before and one after saw."""
     event = replace(next(e for e in paper_events() if e.name == name), polarisation=polarisation)
