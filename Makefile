@@ -80,7 +80,7 @@ timed = @echo "== $(1)"; start=$$(date +%s); $(2) && echo "== $(1): $$(( $$(date
 test: lint types test-unit test-training test-contract test-infra test-e2e ## everything that needs no cloud, each part with its time
 
 lint: $(ENVS)/tests/.done ## ruff and import-linter
-	$(call timed,lint,$(TESTS)/ruff check . && $(TESTS)/ruff format --check . && PYTHONPATH=functions $(TESTS)/lint-imports)
+	$(call timed,lint,$(TESTS)/ruff check . && $(TESTS)/ruff format --check . && PYTHONPATH=functions:. $(TESTS)/lint-imports)
 
 types: $(ENVS)/tests/.done ## mypy --strict over the library and the training
 	$(call timed,types,$(TESTS)/mypy)
