@@ -29,7 +29,7 @@ COMMANDS = {
         "Write Vertex AI custom jobs that train what is chosen.",
     ),
     "evaluate": (
-        "training.evaluation.scored_again:evaluate_command",
+        "training.evaluation.evaluate_command:evaluate_command",
         "Score a model folder again on the test part and unseen events.",
     ),
     "explain": (
@@ -37,7 +37,7 @@ COMMANDS = {
         "Show what each pixel contributed, and on which slopes landslides are found.",
     ),
     "detections": (
-        "training.evaluation.map_scores:detections_command",
+        "training.evaluation.detections_command:detections_command",
         "Hold a model's detections on whole scenes against their landslides.",
     ),
     "curves": (

@@ -1,9 +1,7 @@
 """The experiments of Nava et al. 2026 as data: what is varied, and names that follow from the values."""
 
-import fnmatch
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any, Literal
@@ -200,31 +198,3 @@ def preset_runs(preset: Preset) -> tuple[Experiment, ...]:
     if preset == "paper":
         return tuple(run for model in paper_models() for run in paper_grid(model))
     return {"demo": demo_models, "published": published_models, "appendix": appendix_models}[preset]()
-
-
-def matching(runs: Sequence[Experiment], patterns: Sequence[str]) -> tuple[Experiment, ...]:
-    """Return the trainings whose model name fits one of some patterns such as `vv_vh_*_60_12`; all where there are none.
-
-    Raises:
-        ValueError: a pattern fits no training.
-    """
-    for pattern in patterns:
-        if not any(fnmatch.fnmatchcase(run.model_name, pattern) for run in runs):
-            raise ValueError(f"no model is called {pattern!r}; names look like vv_vh_ascending_60_12")
-    return tuple(run for run in runs if not patterns or any(fnmatch.fnmatchcase(run.model_name, p) for p in patterns))
-
-
-def part_of_runs(runs: Sequence[Experiment], part: int, parts: int) -> tuple[Experiment, ...]:
-    """Return one of several disjoint parts of some trainings, for machines that share no folder: the same on each of them.
-
-    Args:
-        runs: all of them.
-        part: 1 to `parts`.
-        parts: how many.
-
-    Raises:
-        ValueError: there is no such part.
-    """
-    if not 1 <= part <= parts:
-        raise ValueError(f"part {part} of {parts}: parts are numbered from 1")
-    return tuple(runs)[part - 1 :: parts]

@@ -49,14 +49,14 @@ TRAINING_MUTATIONS = (
     ),
     Mutation(
         name="alpha of the focal loss weighs positives alone",
-        file="training/losses.py",
+        file="training/fitting/losses.py",
         old="return self.alpha * ops.exp(",
         new="return (0.5 + sign * (self.alpha - 0.5)) * ops.exp(",
         tests=(f"{TESTS}/test_losses.py::test_alpha_scales_both_classes_alike",),
     ),
     Mutation(
         name="focal loss looks at the easy patches",
-        file="training/losses.py",
+        file="training/fitting/losses.py",
         old="ops.exp(-self.gamma * ops.softplus(margin))",
         new="ops.exp(-self.gamma * ops.softplus(-margin))",
         tests=(f"{TESTS}/test_losses.py::test_plain_probabilities_match_the_formula",),
@@ -70,7 +70,7 @@ TRAINING_MUTATIONS = (
     ),
     Mutation(
         name="order of batches hangs on the epochs before",
-        file="training/batches.py",
+        file="training/fitting/batches.py",
         old=".permutation(len(self._sample))",
         new=".permutation(self._order)",
         tests=(f"{TESTS}/test_fit.py::test_batches_are_shuffled_complete_and_follow_from_the_epoch",),
@@ -98,7 +98,7 @@ TRAINING_MUTATIONS = (
     ),
     Mutation(
         name="calibration and threshold fitted to the test part",
-        file="training/evaluate.py",
+        file="training/evaluation/evaluate.py",
         old='validation = choose("validation", ratio=',
         new='validation = choose("test", ratio=',
         tests=(f"{TESTS}/test_evaluate.py::test_imported_weights_are_scored_calibrated_and_listed",),
@@ -126,7 +126,7 @@ TRAINING_MUTATIONS = (
     ),
     Mutation(
         name="baseline scores what its whole scene has in common",
-        file="training/baseline.py",
+        file="training/evaluation/baseline.py",
         old="sample.raw(places)[..., channel] - shifts[places, None, None]",
         new="sample.raw(places)[..., channel]",
         tests=(
@@ -219,7 +219,7 @@ TRAINING_MUTATIONS = (
     ),
     Mutation(
         name="missing pixels count as change",
-        file="training/baseline.py",
+        file="training/evaluation/baseline.py",
         old="np.nan_to_num(sample.raw(places)[..., channel] - shifts[places, None, None])",
         new="np.nan_to_num(sample.raw(places)[..., channel]) - shifts[places, None, None]",
         tests=(f"{TESTS}/test_evaluate.py::test_pixels_without_a_value_have_not_changed",),
@@ -240,7 +240,7 @@ TRAINING_MUTATIONS = (
     ),
     Mutation(
         name="imported weights calibrated on what they may have learnt",
-        file="training/evaluation/scored_again.py",
+        file="training/evaluation/evaluate_command.py",
         old='(not learnt_elsewhere or kind == "simulated")',
         new='kind == "simulated"',
         tests=(
@@ -249,7 +249,7 @@ TRAINING_MUTATIONS = (
     ),
     Mutation(
         name="numbered cells of another set taken for the same",
-        file="training/evaluation/scored_again.py",
+        file="training/evaluation/evaluate_command.py",
         old='dataset.source.get("cells") == "numbered" and dataset.identity',
         new='dataset.source.get("cells") == "always" and dataset.identity',
         tests=(f"{TESTS}/test_evaluate.py::test_numbered_cells_are_the_same_in_their_own_set_alone",),

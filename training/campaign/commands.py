@@ -1,6 +1,5 @@
 """`fit` and `list`: train what is chosen, and say how it stands."""
 
-import importlib
 import os
 import shlex
 import shutil
@@ -19,13 +18,13 @@ from rich.table import Table
 from training.campaign import selection
 from training.campaign.claim import holder
 from training.campaign.plan import Task, record_failure, state_of, tasks_for, validation_f1
+from training.campaign.processes import train_in_processes
 from training.campaign.table import CampaignTable
 from training.dataset import PATCHES, Dataset, UnusableDataset
 from training.experiments import Experiment
-from training.run_files import FAILURE
+from training.run_files import CARD, FAILURE, WEIGHTS
 
 RUNS = Path("build/training/runs")
-PUBLISHED = ("weights.npz", "card.json")
 
 FIT_HELP = """Train what is chosen; finished runs are not repeated, interrupted ones go on where they were.
 
@@ -142,12 +141,12 @@ def _publish(tasks: Sequence[Task], models: Path) -> None:
     for task in tasks:
         target = models / task.experiment.model_name
         target.mkdir(parents=True, exist_ok=True)
-        for name in PUBLISHED:
+        for name in (WEIGHTS, CARD):
             shutil.copyfile(task.folder / name, target / name)
 
 
 def _train_here(tasks: Sequence[Task], threads: int) -> Counter[str]:
-    from training.environment import prepare
+    from training.fitting.tensorflow_setup import prepare
 
     prepare(threads)
     return Counter(train_one(task) for task in tasks)
@@ -159,8 +158,8 @@ def train_one(task: Task) -> str:
     Raises:
         click.ClickException: it failed; its folder says why.
     """
-    from training.fit import run
-    from training.report import Bar
+    from training.fitting.fit import run
+    from training.fitting.progress import Bar
 
     try:
         with Bar() as bar:
@@ -184,14 +183,16 @@ def _campaign(
             table.end(task, "kept")
         else:
             open_tasks.append(task)
-    module: Any = importlib.import_module(
-        f"training.campaign.{'processes' if engine == 'processes' else 'ray_cluster'}"
-    )
-    further = {"gpus": gpus} if engine == "processes" else {"gpus_per_run": gpus_per_run}
     with table.drawn():
         if open_tasks:
-            with closing(module.train_all(open_tasks, jobs=jobs, threads=threads, **further)) as ended:
-                for task, outcome in ended:
+            if engine == "ray":
+                from training.campaign.ray_cluster import train_on_ray  # importing Ray takes seconds
+
+                outcomes = train_on_ray(open_tasks, jobs=jobs, threads=threads, gpus_per_run=gpus_per_run)
+            else:
+                outcomes = train_in_processes(open_tasks, jobs=jobs, threads=threads, gpus=gpus)
+            with closing(outcomes):
+                for task, outcome in outcomes:
                     table.end(task, outcome)
     return table.outcomes
 

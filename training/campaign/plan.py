@@ -9,7 +9,7 @@ from typing import Any, Literal
 from training.campaign.claim import holder
 from training.dataset import dataset_for
 from training.experiments import Experiment
-from training.run_files import CONFIG, FAILURE, METRICS, PROGRESS
+from training.run_files import CONFIG, FAILURE, METRICS, PROGRESS, write_json
 
 State = Literal["finished", "running", "failed", "begun", "waiting"]
 
@@ -97,4 +97,4 @@ def progress_of(folder: Path) -> dict[str, Any] | None:
 def record_failure(folder: Path, reason: str) -> None:
     """Leave word of a run that did not end; the same command tries it again."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / FAILURE).write_text(json.dumps({"reason": reason}, indent=1) + "\n", encoding="utf-8")
+    write_json(folder / FAILURE, {"reason": reason})

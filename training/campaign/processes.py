@@ -6,18 +6,15 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import IO
 
 from training.campaign.plan import Task, record_failure
+from training.campaign.worker import ROOT, RUNS_PER_WORKER
 
-ROOT = Path(__file__).parents[2]
-RUNS_PER_WORKER = 8
-"""Then a fresh process: TensorFlow gives memory of earlier graphs back only at its end."""
 LOG_CHARS = 4000
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
@@ -117,7 +114,7 @@ def gpus_to_share(count: int, environ: Mapping[str, str]) -> list[str]:
     return left[:count]
 
 
-def train_all(tasks: Sequence[Task], *, jobs: int, threads: int, gpus: int = 0) -> Iterator[tuple[Task, str]]:
+def train_in_processes(tasks: Sequence[Task], *, jobs: int, threads: int, gpus: int = 0) -> Generator[tuple[Task, str]]:
     """Train tasks and yield each with its outcome as it ends: finished, kept, claimed or failed.
 
     An interrupt, or whoever takes no more of them, ends the workers at once: what they trained goes on from its checkpoint another time.

@@ -4,23 +4,19 @@ Ray places the runs and starts workers; data and runs lie in folders that every 
 """
 
 import os
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Generator, Sequence
 
 import click
 import ray
 import ray.exceptions
 
 from training.campaign.plan import Task, record_failure
-from training.campaign.worker import train_task
-
-ROOT = Path(__file__).parents[2]
-RUNS_PER_WORKER = 8
+from training.campaign.worker import ROOT, RUNS_PER_WORKER, train_task
 
 
-def train_all(
+def train_on_ray(
     tasks: Sequence[Task], *, jobs: int, threads: int, gpus_per_run: float = 0.0
-) -> Iterator[tuple[Task, str]]:
+) -> Generator[tuple[Task, str]]:
     """Train tasks and yield each with its outcome as it ends: finished, kept, claimed or failed.
 
     Args:
@@ -61,7 +57,7 @@ _prepared: list[int] = []  # TensorFlow's threads are set once a process
 def _train(line: str, threads: int, needs_gpu: bool) -> str:
     """Run in a Ray worker."""
     if not _prepared:
-        from training.environment import prepare
+        from training.fitting.tensorflow_setup import prepare
 
         prepare(threads, needs_gpu=needs_gpu)
         _prepared.append(threads)

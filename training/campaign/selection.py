@@ -1,6 +1,7 @@
 """The options by which commands choose trainings, once for all of them."""
 
-from collections.abc import Callable, Mapping
+import fnmatch
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Any, get_args
@@ -14,8 +15,6 @@ from training.experiments import (
     Polarisation,
     Precision,
     Preset,
-    matching,
-    part_of_runs,
     preset_runs,
 )
 from training.patches.split import Split
@@ -77,6 +76,34 @@ def choice_in(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of a command's parameters that `chosen` takes."""
     bare = click.command()(options(lambda: None))
     return {option.name: parameters[option.name] for option in bare.params if option.name}
+
+
+def matching(runs: Sequence[Experiment], patterns: Sequence[str]) -> tuple[Experiment, ...]:
+    """Return the trainings whose model name fits one of some patterns such as `vv_vh_*_60_12`; all where there are none.
+
+    Raises:
+        ValueError: a pattern fits no training.
+    """
+    for pattern in patterns:
+        if not any(fnmatch.fnmatchcase(run.model_name, pattern) for run in runs):
+            raise ValueError(f"no model is called {pattern!r}; names look like vv_vh_ascending_60_12")
+    return tuple(run for run in runs if not patterns or any(fnmatch.fnmatchcase(run.model_name, p) for p in patterns))
+
+
+def part_of_runs(runs: Sequence[Experiment], part: int, parts: int) -> tuple[Experiment, ...]:
+    """Return one of several disjoint parts of some trainings, for machines that share no folder: the same on each of them.
+
+    Args:
+        runs: all of them.
+        part: 1 to `parts`.
+        parts: how many.
+
+    Raises:
+        ValueError: there is no such part.
+    """
+    if not 1 <= part <= parts:
+        raise ValueError(f"part {part} of {parts}: parts are numbered from 1")
+    return tuple(runs)[part - 1 :: parts]
 
 
 def _plain(run: Experiment) -> Experiment:

@@ -26,7 +26,7 @@ class CampaignTable:
     """
 
     def __init__(self, tasks: Sequence[Task], console: Console) -> None:
-        self._tasks, self._console = tasks, console
+        self._console = console
         self._open = {task.run_id: task for task in tasks}
         self.outcomes: Counter[str] = Counter()
         self._began = time.monotonic()

@@ -9,17 +9,23 @@ import os
 import queue
 import sys
 import threading
+from pathlib import Path
 
 from training.campaign.plan import Task
 from training.dataset import Dataset
+
+ROOT = Path(__file__).parents[2]
+"""Of the checkout, where workers start."""
+RUNS_PER_WORKER = 8
+"""Then a fresh process: TensorFlow gives memory of earlier graphs back only at its end."""
 
 
 def train_task(task: Task) -> str:
     """Train one task unless it is finished or somebody else works on it; return the outcome."""
     import keras
 
-    from training.fit import run
-    from training.report import to_file
+    from training.fitting.fit import run
+    from training.fitting.progress import to_file
 
     keras.utils.clear_session()
     _, outcome = run(task.experiment, Dataset(task.data), task.runs, command=task.command, report=to_file(task.folder))
@@ -38,7 +44,7 @@ def main() -> None:
         os._exit(0)
 
     threading.Thread(target=listen, daemon=True).start()
-    from training.environment import prepare
+    from training.fitting.tensorflow_setup import prepare
 
     prepare(int(sys.argv[1]), needs_gpu=sys.argv[2:] == ["gpu"])
     while True:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from quakeslide.domain.suppression import suppress_on_lattice
 from quakeslide.domain.windows import VALID_FRACTION_MIN
 from training.evaluation.detections import match
-from training.evaluation.map_scores import boxes_on_map, map_options
+from training.evaluation.detections_command import boxes_on_map, map_options
 from training.evaluation.maps import Map, UnusableMap, map_from_disk, maps_for
 from training.model_folder import UnusableModel, fill_db, load_model, read_card
 from training.served.precision import DEFAULT, Precision

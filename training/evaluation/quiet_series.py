@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from training.model_folder import UnusableModel, read_card
-from training.run_files import CARD
+from training.run_files import CARD, write_json
 
 HELP = """Note the alarms of the quiet mountains in the card of the model that raised them.
 
@@ -44,5 +44,5 @@ def note_alarms(alarms: Path, folder: Path) -> dict[str, object]:
     loud = {row["date"]: [row["alarms"], row["windows"]] for row in found.pop("by_date") if row["alarms"]}
     del found["model"]
     note = {**found, "dates_with_alarms": loud}
-    (folder / CARD).write_text(json.dumps({**card, "quiet_series": note}, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / CARD, {**card, "quiet_series": note}, indent=2)
     return note

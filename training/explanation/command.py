@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from training.dataset import PATCHES, Dataset, Sample, UnusableDataset
-from training.evaluate import predict
-from training.evaluation.scored_again import as_trained, dataset_of
+from training.evaluation.evaluate import predict
+from training.evaluation.evaluate_command import as_trained, dataset_of
 from training.experiments import UnknownExperiment
 from training.explanation.choice import KINDS, choose, choose_background, kinds_of
 from training.explanation.expected_gradients import (

@@ -1,7 +1,7 @@
 """The residual network of Nava et al. 2026, appendix A1 (residual learning: He et al. 2016, arXiv:1512.03385).
 
 A block is two 3 x 3 convolutions whose result is added to what came in; where the number of channels changes, what came in passes a
-1 x 1 convolution first. It is trained with binary cross-entropy, not with focal loss (A1; `training.losses.loss_for`).
+1 x 1 convolution first. It is trained with binary cross-entropy, not with focal loss (A1; `training.fitting.losses.loss_for`).
 
 The appendix gives the parts and no sizes. Chosen here: an initial convolution of F channels, blocks of F, 2F and 4F, pooling after
 each, dropout: 2.41 million parameters at F = 32.

@@ -12,8 +12,8 @@ from training.__main__ import main
 from training.campaign.claim import claim
 from training.campaign.commands import conclude
 from training.campaign.plan import progress_of, record_failure
-from training.campaign.processes import gpus_to_share, train_all
-from training.report import Bar, Facts
+from training.campaign.processes import gpus_to_share, train_in_processes
+from training.fitting.progress import Bar, Facts
 from training.tests.campaigns import tasks_of
 from training.tests.conftest import MODELS
 
@@ -86,7 +86,7 @@ def test_gpus_are_shared_out_of_those_that_the_user_left():
 
 def test_a_run_that_was_promised_a_gpu_does_not_train_without_one(tasks, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "99")  # there is none of that number
-    assert list(train_all(tasks[:1], jobs=1, threads=1, gpus=1)) == [(tasks[0], "failed")]
+    assert list(train_in_processes(tasks[:1], jobs=1, threads=1, gpus=1)) == [(tasks[0], "failed")]
     reason = json.loads((tasks[0].folder / "failure.json").read_text())["reason"]
     assert "a GPU was asked for, and TensorFlow sees none" in reason
 

@@ -11,7 +11,7 @@ from affine import Affine
 from click.testing import CliRunner
 
 from training.evaluation.detections import MapScores, match, scan, without
-from training.evaluation.map_scores import detections_command
+from training.evaluation.detections_command import detections_command
 from training.evaluation.maps import Map, UnusableMap, map_from_disk, simulated_maps
 from training.model_folder import save_weights
 from training.tests.numpy_network import random_model

@@ -11,15 +11,15 @@ from click.testing import CliRunner
 
 from quakeslide.documents.card import read_card as read_served_card
 from training.__main__ import main
-from training.baseline import Baseline, fit_baseline
 from training.dataset import Dataset, Sample, UnusableDataset
-from training.evaluate import evaluate, predict
+from training.evaluation.baseline import Baseline, fit_baseline
 from training.evaluation.calibration import fit_calibrations, for_card
+from training.evaluation.evaluate import evaluate, predict
+from training.evaluation.evaluate_command import as_trained, rescored
+from training.evaluation.limits import IMPORTED, where_the_baseline_wins
 from training.evaluation.runs import read_runs
-from training.evaluation.scored_again import as_trained, rescored
 from training.evaluation.scores import count
 from training.experiments import BANDS, Experiment
-from training.limits import IMPORTED, where_the_baseline_wins
 from training.model_folder import load_model, read_card
 from training.simulator.events import EVENTS
 from training.tests import legacy_file

@@ -7,16 +7,14 @@ import click
 import pytest
 
 from training.campaign.commands import list_command
-from training.campaign.selection import choice_in, chosen
+from training.campaign.selection import choice_in, chosen, matching, part_of_runs
 from training.experiments import (
     BANDS,
     WINDOWS,
     Experiment,
     appendix_models,
-    matching,
     paper_grid,
     paper_models,
-    part_of_runs,
     preset_runs,
     published_models,
 )

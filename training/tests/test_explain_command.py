@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from training.dataset import Sample, dataset_for
-from training.evaluate import predict
+from training.evaluation.evaluate import predict
 from training.experiments import Experiment
 from training.explanation.choice import choose, choose_background, kinds_of
 from training.explanation.command import explain_command

@@ -9,15 +9,18 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from training import fit, model_folder
-from training.batches import Batches, constants_of
+from training import model_folder
 from training.dataset import Dataset
-from training.evaluate import predict
+from training.evaluation.evaluate import predict
 from training.evaluation.scores import count
 from training.experiments import Experiment
+from training.fitting import fit
+from training.fitting.batches import Batches
+from training.fitting.constants import constants_of
+from training.fitting.progress import Bar, Facts, to_file
 from training.patches.split import LeakedEvent
 from training.patches.store import UnusableDataset
-from training.report import Bar, Facts, Steps, to_file
+from training.report import Steps
 from training.sources.simulated import Recipe, build
 from training.tests.easy_patches import write_easy_set
 

@@ -9,14 +9,15 @@ import keras
 import numpy as np
 import pytest
 
-from training import fit
 from training.campaign.claim import claim
 from training.campaign.commands import train_one
 from training.campaign.plan import state_of, tasks_for
-from training.checkpoint import CHECKPOINT, Keeper
 from training.dataset import Dataset
-from training.environment import times
 from training.experiments import Experiment
+from training.fitting import fit
+from training.fitting.checkpoint import Keeper
+from training.fitting.environment import times
+from training.run_files import CHECKPOINT
 from training.tests.easy_patches import write_easy_set
 
 EXPERIMENT = Experiment(

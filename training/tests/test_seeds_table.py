@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from training.baseline import Baseline
 from training.dataset import Dataset
-from training.evaluate import evaluate
+from training.evaluation.baseline import Baseline
+from training.evaluation.evaluate import evaluate
 from training.evaluation.table_command import table_command
 from training.experiments import Experiment
 from training.tests.easy_patches import write_easy_set

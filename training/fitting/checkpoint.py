@@ -16,9 +16,7 @@ from zipfile import BadZipFile
 import keras
 import numpy as np
 
-from training.batches import Batches
-
-CHECKPOINT = "checkpoint.npz"
+from training.fitting.batches import Batches
 
 
 class Keeper(keras.callbacks.Callback):

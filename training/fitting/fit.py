@@ -5,7 +5,6 @@ config.json, environment.json and, written last, metrics.json. Before that: chec
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -13,28 +12,25 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from training import losses, model_folder, networks
-from training.baseline import fit_baseline
-from training.batches import Batches, constants_of
+from training import model_folder, networks
 from training.campaign.claim import claim
-from training.checkpoint import CHECKPOINT, Keeper
 from training.dataset import Dataset, Sample
-from training.environment import environment, times
-from training.evaluate import evaluate
+from training.evaluation.baseline import fit_baseline
+from training.evaluation.evaluate import evaluate
+from training.evaluation.limits import RESEARCH_NOTICE, SIMULATED_NOTICE, limits
 from training.evaluation.scores import THRESHOLD
 from training.experiments import PROTOCOL, Experiment
-from training.limits import RESEARCH_NOTICE, SIMULATED_NOTICE, limits
+from training.fitting import losses
+from training.fitting.batches import Batches
+from training.fitting.checkpoint import Keeper
+from training.fitting.constants import constants_of
+from training.fitting.environment import environment, times
+from training.fitting.keras_progress import Reporter
+from training.fitting.progress import Report, silence
 from training.patches.split import refuse_leak
-from training.report import Facts
-from training.reporter import Reporter
-from training.run_files import CONFIG, FAILURE, HISTORY, METRICS, PROGRESS, write_json
+from training.run_files import CHECKPOINT, CONFIG, ENVIRONMENT, FAILURE, HISTORY, METRICS, PROGRESS, write_json
 
 Outcome = Literal["finished", "kept", "claimed"]
-Report = Callable[[Facts, bool], None]
-
-
-def silence(facts: Facts, ended: bool) -> None:
-    """Report nothing."""
 
 
 def samples(experiment: Experiment, dataset: Dataset) -> tuple[Sample, Sample]:
@@ -154,12 +150,12 @@ def compiled(experiment: Experiment, mean: list[float], std: list[float]) -> ker
 
 
 def run(
-    experiment: Experiment, dataset: Dataset, runs: Path, *, command: str, report: Report | None = None
+    experiment: Experiment, dataset: Dataset, runs: Path, *, command: str, report: Report = silence
 ) -> tuple[Path, Outcome]:
     """Train, evaluate and write `runs/<run id>/`; a finished run is kept, one that somebody else works on is left alone.
 
     Raises:
-        ValueError: see `samples` and `refuse_unscorable`.
+        ValueError: see `samples` and `refuse_unscorable`; or the checkpoint is damaged.
     """
     folder = runs / experiment.run_id(dataset.identity)
     with claim(folder) as is_ours:
@@ -172,16 +168,17 @@ def run(
             "dataset": dataset.identity,
             "protocol": PROTOCOL,
             "command": command,
+            "source": dataset.source,
         }
-        write_json(folder / CONFIG, {**config, "source": dataset.source})
-        ran_on = folder / "environment.json"
+        write_json(folder / CONFIG, config)
+        ran_on = folder / ENVIRONMENT
         since = times(ran_on, goes_on=(folder / CHECKPOINT).exists())
         write_json(ran_on, {**environment(), **since})
         refuse_unscorable(experiment, dataset)
-        model, learnt = train(experiment, dataset, folder, report=report or silence)
+        model, learnt = train(experiment, dataset, folder, report=report)
         filled = dataset.filled_with(learnt["fill_db"])
         judged = evaluate(model, filled, experiment, fit_baseline(samples(experiment, filled)[0]))
-        card = model_card(experiment, dataset, learnt, judged, command=command, seconds=round(learnt["seconds"]))
+        card = model_card(experiment, dataset, learnt, judged, command=command)
         model_folder.save_weights(model, folder, card)
         write_json(folder / HISTORY, learnt)
         write_json(folder / METRICS, judged)
@@ -197,7 +194,6 @@ def model_card(
     judged: dict[str, Any],
     *,
     command: str,
-    seconds: int,
 ) -> dict[str, Any]:
     """Return the card of a model, but for the hash of its weights."""
     kind = dataset.source["kind"]
@@ -226,7 +222,7 @@ def model_card(
             "patches": learnt["patches"],
             "epochs": learnt["epochs"],
             "best_epoch": learnt["best_epoch"],
-            "seconds": seconds,
+            "seconds": round(learnt["seconds"]),
         },
         "scored_on": judged["scored_on"],
         "evaluation": judged["evaluation"],

@@ -8,14 +8,14 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from training.baseline import Baseline
 from training.dataset import Dataset, Sample
 from training.evaluation import curves
+from training.evaluation.baseline import Baseline
 from training.evaluation.calibration import Calibrations, calibration_error, fit_calibrations, for_card
 from training.evaluation.intervals import intervals
+from training.evaluation.limits import where_the_baseline_wins
 from training.evaluation.scores import HALF, MEASURES, THRESHOLD, best_threshold, count
 from training.experiments import Experiment
-from training.limits import where_the_baseline_wins
 
 Scores = NDArray[np.floating]
 

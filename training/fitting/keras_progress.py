@@ -1,12 +1,11 @@
-"""Calls a report with where a Keras training is."""
+"""Tells a report where a training of Keras is."""
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import keras
 
-from training.report import Facts
+from training.fitting.progress import Facts, Report
 
 EVERY_S = 1.0
 
@@ -19,7 +18,7 @@ class Reporter(keras.callbacks.Callback):
         first_epoch: from 0; greater than 0 where a training goes on.
     """
 
-    def __init__(self, report: Callable[[Facts, bool], None], *, first_epoch: int) -> None:
+    def __init__(self, report: Report, *, first_epoch: int) -> None:
         super().__init__()
         self._report, self._first = report, first_epoch
         self._val_loss: float | None = None

@@ -17,16 +17,15 @@ class FocalLoss(keras.losses.Loss):
     Labels are 0 or 1, float or integer, [n, 1] or [n]; predictions are sigmoid outputs, [n, 1] or [n].
     """
 
-    def __init__(self, gamma: float = 2.0, alpha: float = 0.25, name: str = "focal_loss", **kwargs: Any) -> None:
-        super().__init__(name=name, **kwargs)
-        self.gamma = gamma
-        self.alpha = alpha
+    def __init__(self, gamma: float = 2.0, alpha: float = 0.25) -> None:
+        super().__init__(name="focal_loss")
+        self.gamma, self.alpha = gamma, alpha
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return the loss of each sample, float [n].
 
         Keras remembers the logits on the tensor that a sigmoid layer returns: from them the loss is exact however
-        saturated the sigmoid is. A plain probability is first kept one float32 step away from 0 and 1.
+        saturated the sigmoid is. A plain probability is first kept Keras' epsilon, 1e-7, away from 0 and 1.
         """
         logits = getattr(y_pred, "_keras_logits", None)
         if logits is None:
@@ -39,16 +38,7 @@ class FocalLoss(keras.losses.Loss):
         # 1 - sigmoid(m) = exp(-softplus(m)) and -log(sigmoid(m)) = softplus(-m): finite, with finite gradients.
         return self.alpha * ops.exp(-self.gamma * ops.softplus(margin)) * ops.softplus(-margin)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments, for Keras' serialisation."""
-        return {**super().get_config(), "gamma": self.gamma, "alpha": self.alpha}
-
 
 def loss_for(architecture: Architecture) -> keras.losses.Loss:
     """Return the loss that the paper trains a network with: binary cross-entropy for the residual one (A1), focal loss for the others."""
-    return keras.losses.BinaryCrossentropy() if architecture == "resnet" else focal_loss()
-
-
-def focal_loss(gamma: float = 2.0, alpha: float = 0.25) -> FocalLoss:
-    """Return the focal loss on sigmoid outputs; see `FocalLoss`."""
-    return FocalLoss(gamma=gamma, alpha=alpha)
+    return keras.losses.BinaryCrossentropy() if architecture == "resnet" else FocalLoss()

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from training.baseline import Baseline, fit_baseline
 from training.dataset import PATCHES, Dataset, UnusableDataset, dataset_for
-from training.environment import keep_freed_memory
-from training.evaluate import evaluate
+from training.evaluation.baseline import Baseline, fit_baseline
+from training.evaluation.evaluate import evaluate
+from training.evaluation.limits import limits_of_card
 from training.experiments import Experiment, experiment_of
-from training.limits import limits_of_card
+from training.fitting.tensorflow_setup import keep_freed_memory
 from training.model_folder import load_model, read_card
 from training.run_files import CARD, METRICS, write_json
 

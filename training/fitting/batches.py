@@ -39,11 +39,3 @@ class Batches(keras.utils.PyDataset):
         """Shuffle for an epoch, numbered from 0."""
         if self._seed is not None:
             self._order = np.random.default_rng([self._seed, epoch]).permutation(len(self._sample))
-
-
-def constants_of(sample: Sample, *, at_most: int = 2000) -> tuple[list[float], list[float]]:
-    """Return mean and standard deviation of each band over (an even choice of) the training patches, dB; missing pixels do not count."""
-    places = np.unique(np.linspace(0, len(sample) - 1, min(at_most, len(sample))).astype(np.int64))
-    pixels = sample.raw(places).reshape(-1, len(sample.bands)).astype(np.float64)
-    mean, std = np.nanmean(pixels, axis=0), np.nanstd(pixels, axis=0)
-    return [round(float(v), 4) for v in mean], [round(float(v), 4) for v in std]
