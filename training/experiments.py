@@ -7,10 +7,10 @@ from itertools import product
 from typing import Any, Literal
 
 from training.architectures import Architecture, Variant
+from training.model_name import ModelName, Polarisation
 from training.patches.split import Split
 from training.patches.store import OrbitPass
 
-Polarisation = Literal["vv", "vv_vh"]
 Precision = Literal["float32", "mixed_float16"]
 Preset = Literal["demo", "paper", "published", "appendix"]
 
@@ -80,7 +80,13 @@ class Experiment:
     @property
     def model_name(self) -> str:
         """The name that the served model goes by."""
-        return f"{self.polarisation}_{self.orbit_pass.lower()}_{self.pre_days}_{self.post_days}"
+        name = ModelName(
+            polarisation=self.polarisation,
+            orbit_pass=self.orbit_pass,
+            pre_days=self.pre_days,
+            post_days=self.post_days,
+        )
+        return str(name)
 
     def run_id(self, identity: str) -> str:
         """Return a name that differs whenever a value, the data set or the protocol differs.
@@ -113,15 +119,7 @@ def experiment_of(card: dict[str, Any]) -> Experiment:
             f"the card of {card.get('name', 'a model')} is of an earlier release: it does not say which patches were learnt from; "
             "train the model again"
         )
-    polarisation, orbit_pass, pre_days, post_days = card["name"].rsplit("_", 3)
-    return Experiment(
-        polarisation=polarisation,
-        orbit_pass=orbit_pass.upper(),
-        pre_days=int(pre_days),
-        post_days=int(post_days),
-        variant=card["variant"],
-        filters=card["filters"],
-    )
+    return Experiment(**asdict(ModelName.parse(card["name"])), variant=card["variant"], filters=card["filters"])
 
 
 def paper_models() -> tuple[Experiment, ...]:

@@ -12,11 +12,11 @@ from training.architectures import Architecture, Variant
 from training.experiments import (
     WINDOWS,
     Experiment,
-    Polarisation,
     Precision,
     Preset,
     preset_runs,
 )
+from training.model_name import Polarisation
 from training.patches.split import Split
 
 CHANGES = (

@@ -11,7 +11,8 @@ from itertools import product
 from training.evaluation.lines import Line, percent
 from training.evaluation.published import Published, read_published
 from training.evaluation.runs import At, Run, median_and_spread, of_one_kind
-from training.experiments import PASSES, WINDOWS, Polarisation
+from training.experiments import PASSES, WINDOWS
+from training.model_name import Polarisation
 from training.patches.split import is_unseen
 from training.sources.event_list import paper_events
 

@@ -14,6 +14,7 @@ from training.evaluation.limits import limits_of_card
 from training.experiments import Experiment, experiment_of
 from training.fitting.tensorflow_setup import keep_freed_memory
 from training.model_folder import load_model, read_card
+from training.model_name import ModelName
 from training.run_files import CARD, METRICS, write_json
 
 EVALUATE_HELP = """Score a model folder again on the test part and on the unseen events; print what it found as JSON.
@@ -80,8 +81,8 @@ def dataset_of(card: dict[str, Any], data: Path) -> Dataset:
     """
     fills = card["fill_db"]
     by_band = fills if isinstance(fills, dict) else dict(zip(card["bands"], fills, strict=True))
-    pre_days, post_days = (int(days) for days in card["name"].rsplit("_", 2)[1:])
-    return dataset_for(data, pre_days, post_days).filled_with(by_band)
+    name = ModelName.parse(card["name"])
+    return dataset_for(data, name.pre_days, name.post_days).filled_with(by_band)
 
 
 def as_trained(card: dict[str, Any], dataset: Dataset) -> Experiment:

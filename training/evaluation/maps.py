@@ -16,6 +16,7 @@ from rich.progress import track
 from shapely.geometry.base import BaseGeometry
 
 from training.evaluation.detections import WINDOW_PX, without
+from training.model_name import ModelName
 from training.patches.store import UnusableDataset
 from training.simulator.events import EVENTS, events_for
 from training.simulator.scene import BANDS, Scene
@@ -56,26 +57,24 @@ class Map:
         return float(abs(self.transform.determinant) * WINDOW_PX**2)
 
 
-def simulated_maps(event: str, orbit_pass: str, windows: tuple[int, int], seeds: range, side: int) -> Iterator[Map]:
-    """Yield simulated scenes of an event; landslides are what failed and this pass can see, one polygon each."""
+def simulated_maps(event: str, model: ModelName, seeds: range, side: int) -> Iterator[Map]:
+    """Yield simulated scenes of an event, all bands; landslides are what failed and a model's pass can see, one polygon each."""
     for seed in seeds:
         scene = Scene(EVENTS[event], seed=seed, shape=(side, side))
-        seen = np.where(scene.view(orbit_pass).is_distorted, 0, scene.slides.label).astype(np.int32)  # type: ignore[arg-type]
+        seen = np.where(scene.view(model.orbit_pass).is_distorted, 0, scene.slides.label).astype(np.int32)
         pieces: dict[float, list[BaseGeometry]] = {}
         transform = Affine.scale(PIXEL_M, -PIXEL_M)
         for shape, number in shapes(seen, mask=seen > 0, transform=transform):
             pieces.setdefault(number, []).append(shapely.geometry.shape(shape))
-        image = scene.composite(orbit_pass, pre_days=windows[0], post_days=windows[1])  # type: ignore[arg-type]
+        image = scene.composite(model.orbit_pass, pre_days=model.pre_days, post_days=model.post_days)
         polygons = [shapely.union_all(parts) for parts in pieces.values()]
         yield Map(name=f"{event}/{seed}", image=image, transform=transform, landslides=polygons)
 
 
 def maps_for(card: dict[str, Any], event: str, seeds: int, side: int) -> Iterator[Map]:
     """Yield simulated scenes of an event as the model of a card sees them: its pass, its windows, its bands."""
-    _, orbit_pass, pre_days, post_days = card["name"].rsplit("_", 3)
-    windows = int(pre_days), int(post_days)
     channels = [BANDS.index(band) for band in card["bands"]]
-    places = simulated_maps(event, orbit_pass.upper(), windows, range(seeds), side)
+    places = simulated_maps(event, ModelName.parse(card["name"]), range(seeds), side)
     for one in track(places, total=seeds, description="scenes", console=Console(stderr=True)):
         yield replace(one, image=one.image[..., channels])
 

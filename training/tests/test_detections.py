@@ -14,6 +14,7 @@ from training.evaluation.detections import MapScores, match, scan, without
 from training.evaluation.detections_command import detections_command
 from training.evaluation.maps import Map, UnusableMap, map_from_disk, simulated_maps
 from training.model_folder import save_weights
+from training.model_name import ModelName
 from training.tests.numpy_network import random_model
 
 BANDS = ("postVV", "postVH", "diffVV", "diffVH")
@@ -139,7 +140,7 @@ def detect(model, composite, inventory):
 
 
 def test_simulated_landslides_keep_their_number_and_area():
-    (one,) = simulated_maps("hokkaido", "ASCENDING", (60, 12), range(1), 256)
+    (one,) = simulated_maps("hokkaido", ModelName.parse("vv_vh_ascending_60_12"), range(1), 256)
     assert one.image.shape == (256, 256, 4)
     assert all(polygon.is_valid and polygon.area >= 100 for polygon in one.landslides)
     assert shapely.union_all(one.landslides).area == pytest.approx(sum(p.area for p in one.landslides))

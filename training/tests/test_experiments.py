@@ -18,6 +18,7 @@ from training.experiments import (
     preset_runs,
     published_models,
 )
+from training.model_name import ModelName
 
 NOTHING = {
     "preset": "demo",
@@ -103,6 +104,29 @@ def test_parts_of_the_grid_are_disjoint_and_complete():
     for wrong in (0, 8):
         with pytest.raises(ValueError, match="numbered from 1"):
             part_of_runs(runs, wrong, 7)
+
+
+def test_names_of_models_are_read_as_they_are_written():
+    for model in paper_models():
+        name = ModelName.parse(model.model_name)
+        assert dataclasses.asdict(name).items() <= dataclasses.asdict(model).items()
+        assert str(name) == model.model_name
+
+
+NO_NAMES = (
+    "",
+    "vv_vh_ascending_60",
+    "hh_ascending_60_12",
+    "vv_ASCENDING_60_12",
+    "vv_ascending_0_12",
+    "vv_ascending_60_12_",
+)
+
+
+@pytest.mark.parametrize("text", NO_NAMES)
+def test_what_is_no_name_of_a_model_is_refused(text):
+    with pytest.raises(ValueError, match="no name of a model, such as"):
+        ModelName.parse(text)
 
 
 def test_models_are_chosen_by_name():

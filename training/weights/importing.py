@@ -1,7 +1,6 @@
 """`python -m training import-weights`: a model folder out of a weights file of the released tool, or of another one like it."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +9,15 @@ import numpy as np
 
 from training.architectures import Variant
 from training.evaluation.scores import THRESHOLD
-from training.experiments import BANDS, Polarisation
+from training.experiments import BANDS
 from training.model_folder import save_weights, sha256_of
+from training.model_name import ModelName
 from training.networks import WINDOW_PX
 from training.weights.forensic import examine
 from training.weights.legacy import LegacyWeights, UnreadableWeights, read_legacy
 
 PUBLISHED = Path(__file__).parents[2] / "serving" / "published_weights.json"
 """sha256 -> name and filters of the two released files."""
-
-NAME = re.compile(r"(vv_vh|vv)_(ascending|descending)_\d{1,3}_\d{1,3}")
 
 FILL_DB = {"postVV": -10.0, "postVH": -16.0, "diffVV": 0.0, "diffVH": 0.0}
 """For missing pixels, of which the released tool has no notion: usual C-band values of vegetated slopes, and no change."""
@@ -75,7 +73,7 @@ def import_weights(
             f"{file}: sha256 {digest} is none of the released files; say --variant (the file loads into either without an "
             "error and scores wrongly in one) and --name, such as vv_vh_ascending_60_12"
         )
-    bands = BANDS[_polarisation(file, name, weights)]
+    bands = _bands_of(file, name, weights)
     evidence = examine(weights.hidden_kernel, weights.filters)
     if evidence.verdict not in ("undecided", variant) and not despite_forensics:
         raise UnknownWeights(
@@ -108,13 +106,14 @@ def import_weights(
     return to / name, card
 
 
-def _polarisation(file: Path, name: str, weights: LegacyWeights) -> Polarisation:
-    if not (match := NAME.fullmatch(name)):
-        raise UnknownWeights(f"{name!r} is no name of a model, such as vv_vh_ascending_60_12")
-    polarisation: Polarisation = "vv_vh" if match[1] == "vv_vh" else "vv"
-    if len(BANDS[polarisation]) != weights.bands:
-        raise UnknownWeights(f"{file} has {weights.bands} bands, a model named {name} has {len(BANDS[polarisation])}")
-    return polarisation
+def _bands_of(file: Path, name: str, weights: LegacyWeights) -> tuple[str, ...]:
+    try:
+        bands = BANDS[ModelName.parse(name).polarisation]
+    except ValueError as error:
+        raise UnknownWeights(str(error)) from error
+    if len(bands) != weights.bands:
+        raise UnknownWeights(f"{file} has {weights.bands} bands, a model named {name} has {len(bands)}")
+    return bands
 
 
 IMPORT_HELP = """Make a model folder of a weights file of Keras 2 (HDF5), such as the released ones.
