@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from rasterio.features import shapes
 from shapely.geometry.base import BaseGeometry
 
+from quakeslide.domain.lattice import WINDOW_PX
 from quakeslide.domain.suppression import suppress_boxes
 from quakeslide.domain.windows import VALID_FRACTION_MIN, flush_strips, offsets
+from training.patches.labels import MIN_FRACTION
 
-WINDOW_PX = 64
-MIN_FRACTION = 0.05
 FOUND_FRACTION = 0.5
 _BATCH = 256
 

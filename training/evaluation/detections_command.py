@@ -12,7 +12,8 @@ from affine import Affine
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from training.evaluation.detections import WINDOW_PX, MapScores, match, scan
+from quakeslide.domain.lattice import WINDOW_PX
+from training.evaluation.detections import MapScores, match, scan
 from training.evaluation.maps import METRIC, Map, UnusableMap, map_from_disk, maps_for, refuse_learnt
 from training.model_folder import UnusableModel, fill_db, load_model, read_card
 from training.simulator.events import EVENTS

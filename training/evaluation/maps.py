@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.progress import track
 from shapely.geometry.base import BaseGeometry
 
-from training.evaluation.detections import WINDOW_PX, without
+from quakeslide.domain.lattice import WINDOW_PX
+from training.evaluation.detections import without
 from training.model_name import ModelName
 from training.patches.store import UnusableDataset
 from training.simulator.events import EVENTS, events_for

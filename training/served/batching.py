@@ -7,7 +7,7 @@ hold this file (tensorflow_serving/servables/tensorflow/bundle_factory_util.cc, 
 
 from pathlib import Path
 
-PATCHES = "_patches"
+PATCHES_SUFFIX = "_patches"
 """End of such a model's name."""
 
 FILE = "batching_params.pbtxt"

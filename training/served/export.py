@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from training.model_folder import UnusableModel, fill_db, load_model, read_card
 from training.run_files import CARD
-from training.served.batching import PATCHES, write_batching
+from training.served.batching import PATCHES_SUFFIX, write_batching
 from training.served.graph_origin import ORIGIN, graph_origin
 from training.served.precision import PRECISIONS, Precision, UnknownPrecision, in_precision, precision_of
 from training.served.tile_graph import ServingGraph
@@ -47,7 +47,7 @@ def export_saved_model(
     for key in ("name", "version", "fill_db"):
         if key not in card:
             raise UnusableModel(f"{folder / CARD}: {key!r} is missing; a model cannot be served without it")
-    name = card["name"] + PATCHES * only_patches
+    name = card["name"] + PATCHES_SUFFIX * only_patches
     version = to / name / str(card["version"])
     if is_exported(card, version):
         return version

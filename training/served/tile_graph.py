@@ -12,10 +12,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from training.networks.cnn import WINDOW_PX
 from training.served.precision import DEFAULT, Precision
 from training.served.shared_convolutions import STRIDE_PX, SharedConvolutions
 
-WINDOW_PX = 64
 BLOCK_BYTES = 30_000_000
 """Largest tensor of a block. From 32 MiB on glibc takes each buffer from the system anew: three times slower."""
 

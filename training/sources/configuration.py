@@ -8,7 +8,7 @@ import jsonschema
 
 from training.patches.store import UnusableDataset
 
-WINDOWS: dict[str, Any] = {
+WINDOW_PROPERTIES: dict[str, Any] = {
     "pre_days": {"type": "integer", "minimum": 1},
     "post_days": {"type": "integer", "minimum": 1},
 }

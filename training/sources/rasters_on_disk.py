@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from training.patches.labels import PATCH_PX, cut, fractions, label_patches
 from training.patches.store import OrbitPass, PatchWriter, UnusableDataset, rows_of
 from training.sources.cells import LEAST_VALID, Cells, left_out
-from training.sources.configuration import EVENT_NAME, WINDOWS, beside, read_configuration
+from training.sources.configuration import EVENT_NAME, WINDOW_PROPERTIES, beside, read_configuration
 from training.sources.configured_set import configuration_option, make_set, out_option
 from training.sources.event_list import paper_events, polarisation_of
 from training.sources.inventory import Inventory
@@ -29,7 +29,7 @@ SCHEMA: dict[str, Any] = {
     "additionalProperties": False,
     "required": ["pre_days", "post_days", "events"],
     "properties": {
-        **WINDOWS,
+        **WINDOW_PROPERTIES,
         "events": {
             "type": "object",
             "minProperties": 1,

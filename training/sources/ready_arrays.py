@@ -19,7 +19,7 @@ from training.patches.store import BANDS, OrbitPass, PatchWriter, UnusableDatase
 from training.sources.array_files import Arrays, opened
 from training.sources.array_values import event_names, labels_of, shares_of
 from training.sources.cells import LEAST_VALID, Cells, left_out
-from training.sources.configuration import EVENT_NAME, WINDOWS, beside, read_configuration
+from training.sources.configuration import EVENT_NAME, WINDOW_PROPERTIES, beside, read_configuration
 from training.sources.configured_set import configuration_option, make_set, out_option
 from training.sources.decibels import Decibels
 from training.sources.event_list import polarisation_of
@@ -37,7 +37,7 @@ SCHEMA: dict[str, Any] = {
     "additionalProperties": False,
     "required": ["pre_days", "post_days", "bands", "arrays"],
     "properties": {
-        **WINDOWS,
+        **WINDOW_PROPERTIES,
         "bands": {"type": "array", "minItems": 2, "uniqueItems": True, "items": {"enum": [*BANDS, "ignored"]}},
         "channels": {"enum": ["last", "first"]},
         "pixel_geometry": {"enum": ["epsg4326_10m", "utm_10m"]},
