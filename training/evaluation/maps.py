@@ -22,6 +22,7 @@ from training.patches.store import UnusableDataset
 from training.simulator.events import EVENTS, events_for
 from training.simulator.scene import BANDS, Scene
 from training.simulator.terrain import PIXEL_M
+from training.sources.decibels import Decibels
 from training.sources.inventory import Inventory
 from training.sources.mosaic import LAYOVER, SHADOW
 from training.sources.raster_checks import PixelGeometry, refuse_other_pixels
@@ -93,6 +94,19 @@ def refuse_learnt(card: dict[str, Any], event: str) -> None:
         )
 
 
+def _refuse_other_values(composite: Path, image: NDArray[np.float32], bands: tuple[str, ...]) -> None:
+    """Refuse what `cut` refuses: linear power, scaled values, fills that nobody declared."""
+    found = Decibels(str(composite), bands)
+    try:
+        found.add(image)
+        found.refuse_no_values()
+        found.refuse_fill()
+        for kind in ("post", "diff"):
+            found.refuse_other_units(kind)
+    except UnusableDataset as error:
+        raise UnusableMap(str(error)) from error
+
+
 def map_from_disk(composite: Path, inventory: Path | None, bands: tuple[str, ...]) -> Map:
     """Read a composite GeoTIFF whose bands are described by their names, and the landslides that touch it, if an inventory is at hand.
 
@@ -107,7 +121,8 @@ def map_from_disk(composite: Path, inventory: Path | None, bands: tuple[str, ...
         with rasterio.open(composite) as file:
             if missing := [band for band in bands if band not in file.descriptions]:
                 raise UnusableMap(
-                    f"{composite} has no band described as {', '.join(missing)}; found {file.descriptions}"
+                    f"{composite} has no band described as {', '.join(missing)}; found {file.descriptions}. Describe its bands, with "
+                    "set_band_description of rasterio or `gdal_edit.py -b`"
                 )
             if file.crs is None or not file.crs.is_projected or file.crs.linear_units_factor[1] != 1:
                 raise UnusableMap(f"{composite}: its CRS {file.crs} has no metres; areas need a projected one")
@@ -127,6 +142,7 @@ def map_from_disk(composite: Path, inventory: Path | None, bands: tuple[str, ...
     except (rasterio.errors.RasterioIOError, OSError, RuntimeError) as error:
         raise UnusableMap(f"cannot read: {error}") from error
     image = np.moveaxis(layers.filled(np.nan), 0, -1)
+    _refuse_other_values(composite, image, bands)
     unseen = np.isnan(image).any(axis=-1)
     in_sight = without(failed, unseen if distorted is None else unseen | distorted, transform)
     return Map(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from training.patches.labels import Label
 from training.patches.store import SET, OrbitPass, UnusableDataset, read_rows, read_set
 
 LEAST_VALID = 0.75
@@ -57,6 +58,30 @@ class Cells:
         return +missing
 
 
+def none_of_any_kind() -> NDArray[np.int_]:
+    """Return no cell of any kind, to be added to, int [4] by `Label`."""
+    return np.zeros(len(Label), np.int_)
+
+
+def count_kinds(rows: NDArray[np.void]) -> NDArray[np.int_]:
+    """Count index rows by `Label`, int [4]."""
+    return np.bincount(rows["label"], minlength=len(Label))
+
+
+def kinds(count: NDArray[np.int_], name: str) -> str:
+    """Say how many cells there are, by what they are called, and how many of each kind.
+
+    Args:
+        count: by `Label`.
+        name: of what is counted, plural.
+    """
+    landslide, background, small, hidden = (
+        count[kind] for kind in (Label.LANDSLIDE, Label.BACKGROUND, Label.SUBTHRESHOLD, Label.DISTORTED)
+    )
+    others = [f"{small} below 5 %"] * bool(small) + [f"{hidden} out of sight"] * bool(hidden)
+    return f"{count.sum()} {name} ({', '.join([f'{landslide} landslide', f'{background} background', *others])})"
+
+
 def left_out(few: int, none: int = 0) -> str:
     """Say how many cells had too few pixels, as the end of a sentence; nothing where all had enough.
 
@@ -82,7 +107,7 @@ def differences(folder: Path) -> list[str]:
             continue
         try:
             document = read_set(other)
-        except UnusableDataset:
+        except (UnusableDataset, ValueError):
             continue  # whoever trains on it is told
         if _windows(document) == _windows(own) or document["source"].get("kind") != own["source"].get("kind"):
             continue

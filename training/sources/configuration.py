@@ -22,11 +22,11 @@ def read_configuration(path: Path, schema: dict[str, Any]) -> Any:
         UnusableDataset: it is missing, no JSON, or does not fit the schema; the message names every place that does not.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8-sig"))  # editors of Windows begin a file with a mark
     except FileNotFoundError:
         raise UnusableDataset(f"{path}: there is no such file") from None
-    except json.JSONDecodeError as error:
-        raise UnusableDataset(f"{path} is no JSON: {error}") from error
+    except ValueError as error:  # UnicodeDecodeError among them
+        raise UnusableDataset(f"{path} is no JSON in UTF-8: {error}") from error
     faults = sorted(jsonschema.Draft202012Validator(schema).iter_errors(document), key=lambda fault: fault.json_path)
     if faults:
         raise UnusableDataset("\n".join(f"{path}, {fault.json_path}: {fault.message}" for fault in faults))

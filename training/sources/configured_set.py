@@ -8,6 +8,7 @@ import click
 
 from training.campaign.claim import claim, holder
 from training.dataset import PATCHES
+from training.experiments import WINDOWS
 from training.patches.store import UnusableDataset
 from training.report import Steps
 from training.sources.cells import differences
@@ -40,6 +41,11 @@ def make_set(
     lines: list[str] = []  # told at the end: they would break up the progress bar
     try:
         wanted = read_configuration(configuration, schema)
+        if (windows := (wanted["pre_days"], wanted["post_days"])) not in WINDOWS:
+            there_are = ", ".join(f"{pre}-{post}" for pre, post in WINDOWS)
+            raise UnusableDataset(
+                f"{configuration}: no model has the windows {windows[0]}-{windows[1]}; there are {there_are}"
+            )
         folder = out or PATCHES / f"{wanted['pre_days']}-{wanted['post_days']}"
         with claim(folder) as is_ours:
             if not is_ours:

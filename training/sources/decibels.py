@@ -16,6 +16,8 @@ DIFF_DB = (-5.0, 5.0)
 """The same of a diff band: whole scenes shift by up to 4 dB when snow melts or fields flood."""
 FARTHEST_DB = 100.0
 """No backscatter and no change reaches it; -9999 that nobody declared as missing does."""
+MOST_ZERO = 0.001
+"""Share of pixels that may be exactly 0 in all bands: none is, by chance; fills that nobody declared as missing are."""
 _BINS = 10  # for a dB
 
 
@@ -30,6 +32,7 @@ class Decibels:
     def __init__(self, name: str, bands: Sequence[str]) -> None:
         self._name, self._bands = name, tuple(bands)
         self._counts = np.zeros((len(self._bands), round(2 * FARTHEST_DB * _BINS) + 1), np.int64)
+        self._pixels = self._zero = 0
 
     def add(self, pixels: NDArray[np.float32], *, every: int = 1) -> None:
         """Count pixels [..., C], of which NaN are missing.
@@ -51,10 +54,13 @@ class Decibels:
             counted = values[::every, ::every] if every > 1 else values
             places = np.rint((counted[~np.isnan(counted)] + FARTHEST_DB) * _BINS).astype(np.int64)
             self._counts[number] += np.bincount(places, minlength=self._counts.shape[1])
+        self._pixels += pixels.size // len(self._bands)
+        self._zero += int((pixels == 0).all(axis=-1).sum())
 
     def join(self, other: "Decibels") -> None:
         """Add what another file of the same bands holds."""
         self._counts += other._counts
+        self._pixels, self._zero = self._pixels + other._pixels, self._zero + other._zero
 
     def median(self, band: str) -> float | None:
         """Return the median of a band, None without any value."""
@@ -72,6 +78,18 @@ class Decibels:
         for band in self._bands:
             if self.median(band) is None:
                 raise UnusableDataset(f"{self._name}: not one pixel of {band} has a value")
+
+    def refuse_fill(self) -> None:
+        """Refuse pixels that somebody filled with zeros: 0 dB is a value, and such ground would be learnt.
+
+        Raises:
+            UnusableDataset: more than MOST_ZERO of them are exactly 0 in all bands.
+        """
+        if self._zero > MOST_ZERO * self._pixels:
+            raise UnusableDataset(
+                f"{self._name}: {self._zero / self._pixels:.1%} of its pixels are exactly 0 in all bands, which 0 dB of ground never is. "
+                "If they stand for missing pixels, declare 0 as nodata of the file (gdal_edit.py -a_nodata 0), or write NaN"
+            )
 
     def refuse_other_units(self, kind: str) -> None:
         """Refuse bands that cannot be in dB, or are others than their names say.

@@ -33,6 +33,8 @@ class Inventory:
             read = geopandas.read_file(path, **({} if layer is None else {"layer": layer}))
         except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
             raise UnusableDataset(f"{path}: no inventory that can be read ({error})") from error
+        if not isinstance(read, geopandas.GeoDataFrame):
+            raise UnusableDataset(f"{path} holds a table without shapes")
         shapes = read.geometry[~(read.geometry.is_empty | read.geometry.isna())] if len(read) else read.geometry
         if not len(shapes):
             raise UnusableDataset(f"{path}: the inventory holds no landslide")
@@ -44,7 +46,11 @@ class Inventory:
             raise UnusableDataset(
                 f"{path} holds {', '.join(kinds)}; areas are needed: points and lines do not say which pixels failed"
             )
-        valid = shapes.make_valid().to_crs(crs)
+        # what has no area, such as the spikes of a digitised line, would be drawn as a line of landslide
+        valid = shapes.make_valid(method="structure", keep_collapsed=False).to_crs(crs)
+        valid = valid[~valid.is_empty]
+        if not len(valid):
+            raise UnusableDataset(f"{path}: not one of its polygons has an area")
         if not np.isfinite(valid.total_bounds).all():
             raise UnusableDataset(
                 f"{path}: its places do not exist in {pyproj.CRS(crs).name}; its own CRS, {shapes.crs.name}, is probably not the true one"

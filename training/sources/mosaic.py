@@ -170,6 +170,7 @@ class Mosaic:
             tile.decibels.refuse_other_units("post")
             whole.join(tile.decibels)
         whole.refuse_no_values()
+        whole.refuse_fill()
         whole.refuse_other_units("diff")
         if self.unknown_share == 1:
             raise UnusableDataset(f"{self._name}: all of band geometry is unknown; {WHAT_GEOMETRY_SAYS}")

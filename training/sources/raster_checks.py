@@ -52,7 +52,10 @@ def band_numbers(path: Path, dataset: Any, entry: dict[str, Any]) -> dict[str, i
         )
     if missing := [name for name in ("postVV", "diffVV") if name not in found]:
         names = ", ".join(found) or "none"
-        raise UnusableDataset(f"{path}: no band {', '.join(missing)}; bands with a name: {names}. Name them in `bands`")
+        raise UnusableDataset(
+            f"{path}: no band {', '.join(missing)}; bands with a name: {names}. Their numbers may stand in the configuration: "
+            '"bands": {"postVV": 1, ...}'
+        )
     if "geometry" not in found and entry.get("geometry") != "none":
         raise UnusableDataset(
             f'{path}: no band `geometry` with layover and shadow; export it, or write "geometry": "none" to take every pixel as seen'

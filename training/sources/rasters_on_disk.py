@@ -15,8 +15,8 @@ import shapely
 from numpy.typing import NDArray
 
 from training.patches.labels import PATCH_PX, cut, fractions, label_patches
-from training.patches.store import OrbitPass, PatchWriter, UnusableDataset, rows_of
-from training.sources.cells import LEAST_VALID, Cells, left_out
+from training.patches.store import BANDS, OrbitPass, PatchWriter, UnusableDataset, rows_of
+from training.sources.cells import LEAST_VALID, Cells, count_kinds, kinds, left_out, none_of_any_kind
 from training.sources.configuration import EVENT_NAME, WINDOW_PROPERTIES, beside, read_configuration
 from training.sources.configured_set import configuration_option, make_set, out_option
 from training.sources.event_list import paper_events, polarisation_of
@@ -52,7 +52,11 @@ SCHEMA: dict[str, Any] = {
                             "properties": {
                                 "track": {"type": "string", "pattern": "^[AD][0-9]{3}$"},
                                 "files": {"type": "array", "minItems": 1, "items": {"type": "string"}},
-                                "bands": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 1}},
+                                "bands": {
+                                    "type": "object",
+                                    "propertyNames": {"enum": [*BANDS, "geometry"]},
+                                    "additionalProperties": {"type": "integer", "minimum": 1},
+                                },
                                 "geometry": {"enum": ["band", "none"]},
                             },
                         },
@@ -181,19 +185,19 @@ def build(configuration: Path, folder: Path, tell: Callable[[str], None] = click
             mapped = area.union
         cutter = Cutter(event, inventory, mapped, so_far)
         for composite in entry["composites"]:
-            track, count = composite["track"], 0
+            track, count = composite["track"], none_of_any_kind()
             paths = [beside(configuration, name) for name in composite["files"]]
             polarisation = polarisation_of(event)
             with opened(paths, composite, only_vv=polarisation == "vv") as mosaic:
                 for patches, rows in cutter.cut(mosaic, track):
                     writer.add(orbit_pass_of(track), mosaic.bands, patches, rows)
-                    count += len(rows)
+                    count += count_kinds(rows)
                 remark = "; VH is left aside, Table 1 has VV alone" if mosaic.leaves_vh else ""
                 if polarisation == "vv_vh" and "postVH" not in mosaic.bands:
                     remark = "; no VH, which Table 1 has: they enter no training with VH"
                 if mosaic.unknown_share:
                     remark += f"; layover and shadow are not known of {mosaic.unknown_share:.1%} of the pixels, which count as seen"
-            tell(f"{event} {track}: {count} cells{left_out(cutter.few, cutter.none)}{remark}")
+            tell(f"{event} {track}: {kinds(count, 'cells')}{left_out(cutter.few, cutter.none)}{remark}")
             done += len(paths)
             yield done, total
     writer.finish()
@@ -209,6 +213,10 @@ The configuration is JSON; files are relative to it:
      "inventory": "hokkaido.gpkg",
      "mapped_area": "where_it_is_complete.geojson",
      "composites": [{"track": "D046", "files": ["D046-60-12.tif"]}]}}}
+
+Bands of a composite are known by their descriptions: postVV, postVH, diffVV, diffVH (sigma0 in dB; diff is post minus pre) and geometry
+(0 seen, 1 layover, 2 shadow, 3 unknown). Without descriptions, "bands": {"postVV": 1, "diffVV": 2, ...} stands beside `files`; "geometry":
+"none" there takes every pixel as seen. "layer" beside `inventory` names a layer of it.
 
 All tiles of a composite belong into its `files`: they are read as one raster, so that cells on their seams are whole. Cells of which fewer
 than 75 % of the pixels are there are left out and counted.

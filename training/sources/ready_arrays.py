@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from training.patches.labels import PATCH_PX, label_patches
 from training.patches.store import BANDS, OrbitPass, PatchWriter, UnusableDataset, rows_of
+from training.sources.array_configuration import SCHEMA, refuse_entry
 from training.sources.array_files import Arrays, opened
 from training.sources.array_values import event_names, labels_of, shares_of
-from training.sources.cells import LEAST_VALID, Cells, left_out
-from training.sources.configuration import EVENT_NAME, WINDOW_PROPERTIES, beside, read_configuration
+from training.sources.cells import LEAST_VALID, Cells, count_kinds, kinds, left_out, none_of_any_kind
+from training.sources.configuration import beside, read_configuration
 from training.sources.configured_set import configuration_option, make_set, out_option
 from training.sources.decibels import Decibels
 from training.sources.event_list import polarisation_of
@@ -31,40 +32,6 @@ NUMBERED = (
 )
 ONE_PLACE = "take one of the two out, or give files of several tracks their `track`"
 
-_KEY = {"type": "string", "minLength": 1}
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["pre_days", "post_days", "bands", "arrays"],
-    "properties": {
-        **WINDOW_PROPERTIES,
-        "bands": {"type": "array", "minItems": 2, "uniqueItems": True, "items": {"enum": [*BANDS, "ignored"]}},
-        "channels": {"enum": ["last", "first"]},
-        "pixel_geometry": {"enum": ["epsg4326_10m", "utm_10m"]},
-        "arrays": {
-            "type": "array",
-            "minItems": 1,
-            "items": {
-                "type": "object",
-                "additionalProperties": False,
-                "required": ["file", "pass"],
-                "properties": {
-                    "file": {"type": "string"},
-                    "patches": _KEY,
-                    "label": {"enum": [0, 1]},
-                    "labels": _KEY,
-                    "landslide": _KEY,
-                    "event": EVENT_NAME,
-                    "events": _KEY,
-                    "cells": _KEY,
-                    "pass": {"enum": ["ASCENDING", "DESCENDING"]},
-                    "track": {"type": "string", "pattern": "^[AD][0-9]{3}$"},
-                },
-            },
-        },
-    },
-}
-
 
 @dataclass(slots=True)
 class SoFar:
@@ -73,12 +40,13 @@ class SoFar:
     Attributes:
         numbered: how many patches of (event, pass, track) came; they are the cells of patches that have none of their own.
         cells: of the set.
-        kept, few: patches of this file, and those left out because fewer than LEAST_VALID of their pixels are there.
+        kept: patches of this file by `Label`, int [4].
+        few: those left out because fewer than LEAST_VALID of their pixels are there.
     """
 
     numbered: dict[tuple[str, str, str], int] = field(default_factory=dict)
     cells: Cells = field(default_factory=Cells)
-    kept: int = 0
+    kept: NDArray[np.int_] = field(default_factory=none_of_any_kind)
     few: int = 0
 
 
@@ -111,32 +79,15 @@ def build(configuration: Path, folder: Path, tell: Callable[[str], None] = click
         path = beside(configuration, entry["file"])
         yield number, len(wanted["arrays"])
         orbit_pass: OrbitPass = entry["pass"]
-        so_far.kept = so_far.few = 0
+        so_far.kept, so_far.few = none_of_any_kind(), 0
         with opened(path) as arrays:
             for bands, patches, rows in pieces(path, arrays, entry, wanted, so_far):
                 writer.add(orbit_pass, bands, patches, rows)
-        tell(f"{path.name}: {so_far.kept} patches{left_out(so_far.few)}")
+        tell(f"{path.name}: {kinds(so_far.kept, 'patches')}{left_out(so_far.few)}")
     yield len(wanted["arrays"]), len(wanted["arrays"])
     writer.finish()
     if is_numbered:
         tell(NUMBERED)
-
-
-def refuse_entry(configuration: Path, number: int, entries: list[dict[str, Any]]) -> None:
-    """Refuse an entry that contradicts itself or repeats one before.
-
-    Raises:
-        UnusableDataset: it does.
-    """
-    entry, place = entries[number], f"{configuration}, $.arrays[{number}]"
-    for names in (("label", "labels", "landslide"), ("event", "events")):
-        if sum(name in entry for name in names) != 1:
-            raise UnusableDataset(f"{place}: exactly one of {', '.join(names)} is needed")
-    if "track" in entry and entry["track"][0] != entry["pass"][0]:
-        raise UnusableDataset(f"{place}: track {entry['track']} is not {entry['pass']}")
-    array = entry["file"], entry.get("patches")
-    if any((other["file"], other.get("patches")) == array for other in entries[:number]):
-        raise UnusableDataset(f"{place}: the patches of {entry['file']} are listed twice")
 
 
 def pieces(
@@ -158,8 +109,11 @@ def pieces(
     side = (PATCH_PX, PATCH_PX)
     expected = (len(wanted["bands"]), *side) if is_first else (*side, len(wanted["bands"]))
     if stored.shape[1:] != expected:
+        hint = ""
+        if sorted(stored.shape[1:]) == sorted(expected):
+            hint = f'; "channels": "{"last" if is_first else "first"}" in the configuration says that they lie the other way round'
         raise UnusableDataset(
-            f"{path}: patches of shape {stored.shape}; by the configuration they are [n, {', '.join(map(str, expected))}]"
+            f"{path}: patches of shape {stored.shape}; by the configuration they are [n, {', '.join(map(str, expected))}]{hint}"
         )
     columns = {name: arrays[entry[name]] for name in ("labels", "landslide", "events", "cells") if name in entry}
     for name, column in columns.items():
@@ -170,6 +124,8 @@ def pieces(
         raise UnusableDataset(
             f"{path}: cells of shape {shape} and type {kind}; they are whole numbers [n, 2]: row, column"
         )
+    if "cells" in columns and len(stored) and np.abs(columns["cells"].astype(np.float64)).max() >= 2**31:
+        raise UnusableDataset(f"{path}: cells beyond 2^31; give rows and columns of a grid, not metres or codes")
     order = [wanted["bands"].index(name) for name in BANDS if name in wanted["bands"]]
     bands = tuple(name for name in BANDS if name in wanted["bands"])
     decibels: dict[tuple[str, ...], Decibels] = {}
@@ -207,12 +163,13 @@ def pieces(
             keep = valid >= LEAST_VALID
             rows = rows_of(event, 0, cells, track=track, label=kind, **shares)[keep]
             so_far.cells.add(entry["pass"], rows)
-            so_far.kept, so_far.few = so_far.kept + len(rows), so_far.few + int((~keep).sum())
+            so_far.kept, so_far.few = so_far.kept + count_kinds(rows), so_far.few + int((~keep).sum())
             if len(rows):
                 yield own, of_event[keep], rows
     so_far.cells.refuse_repeated(str(path), ONE_PLACE)
     refuse_no_values(path, decibels)
     for counted in decibels.values():
+        counted.refuse_fill()
         counted.refuse_other_units("post")
         counted.refuse_other_units("diff")
 
@@ -233,7 +190,8 @@ HELP = """Bring ready patches (npy, npz, HDF5) into a patch set.
 The configuration is JSON; files are relative to it. `label`, `labels` or `landslide` (share of the patch) says what a patch is; `event` or
 `events` where it is from; `cells` is [n, 2], and without it the number of a patch among its event's decides which part it belongs to.
 `pixel_geometry` is epsg4326_10m, as the published tool has it, unless it says utm_10m. `track` is needed where several of one pass hold the
-same cells.
+same cells. `bands` names the channels in their order, "ignored" one that is not wanted; values are sigma0 in dB, NaN where missing, diff is
+post minus pre; "channels": "first" if patches are [n, C, 64, 64].
 
 \b
   {"pre_days": 60, "post_days": 12, "bands": ["postVV", "postVH", "diffVV", "diffVH"],

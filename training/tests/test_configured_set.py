@@ -42,7 +42,7 @@ def arrays(tmp_path):
 def test_arrays_become_a_set_in_the_folder_that_was_named(arrays, tmp_path):
     result = arrays("set")
     assert result.exit_code == 0, result.output
-    expected = ["file 0 of 1", "file 1 of 1", "a.npz: 40 patches", str(tmp_path / "set")]
+    expected = ["file 0 of 1", "file 1 of 1", "a.npz: 40 patches (10 landslide, 30 background)", str(tmp_path / "set")]
     assert result.output.splitlines() == expected
     Dataset(tmp_path / "set")
 

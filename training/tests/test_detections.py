@@ -116,7 +116,8 @@ def write_composite(path, *, crs="EPSG:32653", side=10, geometry=None):
         path, "w", driver="GTiff", width=128, height=96, count=len(names), dtype="float32", crs=crs,
         transform=Affine(side, 0, 500_000, 0, -side, 4_000_000), nodata=-9999.0,
     ) as file:  # fmt: skip
-        file.write(np.random.default_rng(0).normal(0, 2, (4, 96, 128)).astype(np.float32), [1, 2, 3, 4])
+        levels = np.array([-10, -16, 0, 0])[:, None, None]
+        file.write((levels + np.random.default_rng(0).normal(0, 2, (4, 96, 128))).astype(np.float32), [1, 2, 3, 4])
         if geometry is not None:
             file.write(geometry.astype(np.float32), 5)
         file.descriptions = names
@@ -213,6 +214,17 @@ def test_pixels_other_than_those_the_model_learnt_from_are_said(tmp_path, make_m
 def test_composites_of_other_pixels_are_refused(tmp_path, crs, side, complaint):
     with pytest.raises(UnusableMap, match=complaint):
         map_from_disk(write_composite(tmp_path / "c.tif", crs=crs, side=side), None, BANDS)
+
+
+def test_composites_that_are_no_decibels_are_refused(tmp_path, model, inventory):
+    composite = write_composite(tmp_path / "c.tif")
+    with rasterio.open(composite, "r+") as file:
+        file.write(10 ** (file.read(1) / 10), 1)
+    result = CliRunner().invoke(
+        detections_command, [str(model), "--composite", str(composite), "--inventory", str(inventory)]
+    )
+    assert result.exit_code == 1
+    assert "the median of postVV is" in result.output
 
 
 def test_events_that_the_model_learnt_from_are_refused(make_model):

@@ -9,13 +9,14 @@ import pytest
 import rasterio
 from affine import Affine
 from click.testing import CliRunner
-from shapely.geometry import Point, box, mapping
+from shapely.geometry import Point, Polygon, box, mapping
 
 from training.__main__ import main
 from training.dataset import Dataset
 from training.patches.labels import Label
 from training.patches.store import BANDS, UnusableDataset
 from training.sources.event_list import paper_events
+from training.sources.inventory import Inventory
 from training.sources.rasters_on_disk import build
 
 CRS = "EPSG:32654"
@@ -172,7 +173,10 @@ def test_what_is_left_out_for_want_of_pixels_is_told(folder):
     write_raster(folder / "a.tif", bands)
     told = []
     list(build(configuration(folder), folder / "set", told.append))
-    assert told == ["hokkaido A069: 13 cells; 1 left out, of whose pixels fewer than 75% are there; 2 without any"]
+    assert told == [
+        "hokkaido A069: 13 cells (3 landslide, 9 background, 1 below 5 %); "
+        "1 left out, of whose pixels fewer than 75% are there; 2 without any"
+    ]
 
 
 @pytest.mark.parametrize("polarisation", ["vv", "vv_vh"])
@@ -377,6 +381,14 @@ def test_without_geometry_every_pixel_is_seen_but_only_when_said(folder):
         ({"composites": [{"track": "A069", "files": ["a.tif", "shifted.tif"]}]}, "shifted.tif.*between those of"),
         ({"composites": [{"track": "A069", "files": ["a.tif", "vv.tif"]}]}, "vv.tif has postVV, diffVV, but"),
         ({"composites": [{"track": "A069", "files": ["a.tif", "a.tif"]}]}, "a.tif is listed twice for hokkaido"),
+        ({"composites": [{"track": "A069", "files": ["a.tif"], "bands": {"PostVH": 2}}]}, "'PostVH' is not one of"),
+        (
+            {"composites": [{"track": "A069", "files": ["zeros.tif"]}]},
+            "% of its pixels are exactly 0 in all bands.*nodata",
+        ),
+        ({"composites": [{"track": "A069", "files": ["nameless.tif"]}]}, "no band postVV, diffVV.*numbers may stand"),
+        ({"inventory": "line.gpkg"}, "not one of its polygons has an area"),
+        ({"inventory": "table.csv"}, "a table without shapes"),
         (
             {"composites": [{"track": "A069", "files": ["a.tif"]}, {"track": "A069", "files": ["south.tif"]}]},
             r"cell \(-7398, 1000\) of hokkaido, ASCENDING A069, is there twice; all files of one track",
@@ -385,6 +397,12 @@ def test_without_geometry_every_pixel_is_seen_but_only_when_said(folder):
 )
 def test_what_cannot_be_meant_is_refused_by_name(folder, change, match):
     write_inventory(folder / "points.gpkg", [Point(WEST, NORTH)])
+    write_inventory(folder / "line.gpkg", [Polygon([(WEST, NORTH), (WEST + 500, NORTH), (WEST + 900, NORTH)])])
+    (folder / "table.csv").write_text("id,area\n1,2\n")
+    filled = ground()
+    filled[:4, :, :99] = 0  # the edge of a swath, as some programs write it
+    write_raster(folder / "zeros.tif", filled)
+    write_raster(folder / "nameless.tif", ground(), names=(None,) * 5)
     (folder / "text.gpkg").write_text("no geopackage")
     write_raster(folder / "zone55.tif", ground(1, 1), crs="EPSG:32655")
     write_inventory(folder / "zone53.gpkg", [cell_box(0, 0)], crs="EPSG:32653")
@@ -403,6 +421,36 @@ def test_what_cannot_be_meant_is_refused_by_name(folder, change, match):
     with pytest.raises(UnusableDataset, match=match):
         list(build(configuration(folder, **change), folder / "set"))
     assert not (folder / "set" / "set.json").exists()
+
+
+def test_spikes_of_polygons_are_no_landslides(tmp_path):
+    """Digitised outlines run out to a point and back; drawn, such a line would be a slide of its own."""
+    west, north = WEST + 1000, NORTH - 1000
+    corners = [(0, 0), (300, 0), (2300, -150), (300, 0), (300, -300), (0, -300)]
+    spiky = Polygon([(west + x, north + y) for x, y in corners])
+    inventory = Inventory(write_inventory(tmp_path / "i.gpkg", [spiky]), CRS)
+    assert inventory.drawn(Affine(10, 0, WEST, 0, -10, NORTH), (600, 600)).sum() == 30 * 30
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "latin-1"])
+def test_configurations_are_read_with_a_mark_and_refused_in_other_encodings(folder, encoding):
+    path = configuration(folder)
+    path.write_text(
+        path.read_text().replace("slides", "slides" if encoding == "utf-8-sig" else "slidés"), encoding=encoding
+    )
+    result = CliRunner().invoke(main, ["cut", "--config", str(path), "--out", str(folder / "set")])
+    if encoding == "utf-8-sig":
+        assert result.exit_code == 0, result.output
+    else:
+        assert "config.json is no JSON in UTF-8" in result.output
+
+
+def test_windows_that_no_model_has_are_refused_before_the_work(folder):
+    path = configuration(folder)
+    path.write_text(path.read_text().replace('"pre_days": 60', '"pre_days": 30'))
+    result = CliRunner().invoke(main, ["cut", "--config", str(path), "--out", str(folder / "set")])
+    assert result.exit_code == 1
+    assert "no model has the windows 30-12; there are 365-12" in result.output
 
 
 def test_command_says_what_is_wrong(tmp_path):

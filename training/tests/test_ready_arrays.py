@@ -115,7 +115,9 @@ def test_single_polarisation(tmp_path):
         ({"x": X, "y": Y[:-1]}, {}, {}, "30 patches, but 29 labels"),
         ({"x": X, "y": Y + 1}, {}, {}, "0 or 1"),
         ({"x": X[:, :32], "y": Y}, {}, {}, "shape"),
-        ({"x": X, "y": Y}, {}, {"channels": "first"}, r"\[n, 4, 64, 64\]"),
+        ({"x": X, "y": Y}, {}, {"channels": "first"}, r"\[n, 4, 64, 64\].*\"channels\": \"last\""),
+        ({"x": X * (np.arange(N) > 5)[:, None, None, None], "y": Y}, {}, {}, "20.0% of its pixels are exactly 0"),
+        ({"x": X, "y": Y, "c": np.full((N, 2), 5_000_000_000)}, {"cells": "c"}, {}, "cells beyond"),
         ({"x": 10 ** (X / 10), "y": Y}, {}, {}, "not sigma0 in dB"),
         ({"x": (X + 30) / 30, "y": Y}, {}, {}, "not sigma0 in dB"),
         ({"x": X - [-10, -17, 0, 0], "y": Y}, {}, {}, "x.npz: the median of postVV is .*: not sigma0 in dB"),
@@ -197,7 +199,10 @@ def test_patches_with_many_missing_pixels_are_left_out_told_and_keep_their_numbe
     told = []
     list(build(configuration(tmp_path, entry()), tmp_path / "set", told.append))
     rows = stored(tmp_path)[1]
-    assert told[0] == "x.npz: 29 patches; 1 left out, of whose pixels fewer than 75% are there"
+    assert (
+        told[0]
+        == "x.npz: 29 patches (9 landslide, 20 background); 1 left out, of whose pixels fewer than 75% are there"
+    )
     assert rows["row"].tolist() == [n for n in range(N) if n != 3]
     assert rows["valid"].min() == 0.75
 
@@ -243,7 +248,7 @@ def test_vh_of_an_event_with_vv_alone_may_be_missing_or_nonsense(tmp_path):
     told = []
     np.savez(tmp_path / "x.npz", x=holed, y=Y, e=events)
     list(build(configuration(tmp_path, entry(event=None, events="e")), tmp_path / "set", told.append))
-    assert told[0] == f"x.npz: {N} patches"
+    assert told[0] == f"x.npz: {N} patches (10 landslide, 20 background)"
     rows = Dataset(tmp_path / "set").rows("ASCENDING", BANDS[::2])
     assert (rows["event"] == "gorkha").sum() == (rows["event"] == "papua").sum() == N // 2
     assert rows["valid"].min() == 1
@@ -259,7 +264,7 @@ def test_an_event_without_any_value_is_left_out_and_no_reason_to_refuse_the_othe
     told = []
     np.savez(tmp_path / "x.npz", x=holed, y=Y, e=events)
     list(build(configuration(tmp_path, entry(event=None, events="e")), tmp_path / "set", told.append))
-    assert told[0].startswith(f"x.npz: {N // 2} patches; {N // 2} left out")
+    assert told[0].startswith(f"x.npz: {N // 2} patches (5 landslide, 10 background); {N // 2} left out")
     np.savez(tmp_path / "x.npz", x=np.full_like(X, np.nan), y=Y, e=events)
     with pytest.raises(UnusableDataset, match=r"x\.npz: not one pixel of postVV has a value"):
         list(build(configuration(tmp_path, entry(event=None, events="e")), tmp_path / "none"))
