@@ -1,5 +1,6 @@
 """`python -m training`: one row a command; each command lies in the module that does its work and is imported when it is asked for."""
 
+import errno
 import os
 import sys
 from importlib import import_module
@@ -79,6 +80,15 @@ class LazyCommands(click.Group):
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(module), attribute)
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; what the system refuses, such as a folder that is not ours to write to, is an error without a traceback."""
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever read has gone; click ends quietly
+                raise
+            raise click.ClickException(str(error)) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table without importing anything."""

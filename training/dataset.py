@@ -50,7 +50,7 @@ class Sample:
     def __len__(self) -> int:
         return len(self.index)
 
-    def batches(self, size: int = 512) -> Iterator[NDArray[np.float32]]:
+    def batches(self, size: int) -> Iterator[NDArray[np.float32]]:
         """Yield float32 [<= size, 64, 64, C] in order."""
         for first in range(0, len(self), size):
             yield self.take(np.arange(first, min(first + size, len(self))))
@@ -84,7 +84,12 @@ class Dataset:
     """
 
     def __init__(self, folder: Path) -> None:
-        document = read_set(folder)
+        try:
+            document = read_set(folder)
+        except ValueError as error:  # UnusableDataset is one, and says all
+            raise (
+                error if isinstance(error, UnusableDataset) else UnusableDataset(f"{folder / SET}: {error}")
+            ) from error
         self.folder = folder
         self.pre_days, self.post_days = int(document["pre_days"]), int(document["post_days"])
         self.identity: str = document["identity"]
@@ -147,7 +152,10 @@ class Dataset:
             raise UnusableDataset(f"{self.folder} holds no {orbit_pass} patches with the bands {', '.join(bands)}")
         rows = read_rows(self.folder, shards)
         if missing := sorted(set(events) - set(np.unique(rows["event"]))):
-            raise UnusableDataset(f"{self.folder} holds no {orbit_pass} patches of {', '.join(missing)}")
+            there = ", ".join(sorted(map(str, np.unique(rows["event"]))))
+            raise UnusableDataset(
+                f"{self.folder} holds no {orbit_pass} patches of {', '.join(missing)}, but of {there}"
+            )
         keys = list(zip(*(rows[name].tolist() for name in ("event", "scene", "row", "column")), strict=True))
         here = np.fromiter((part_of(*key, split=split) == part for key in keys), bool, len(keys))
         is_background = rows["label"] == Label.BACKGROUND

@@ -80,7 +80,10 @@ def read_card(folder: Path) -> dict[str, Any]:
     for file in (CARD, WEIGHTS):
         if not (folder / file).is_file():
             raise UnusableModel(f"{folder}: there is no {file}")
-    card: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    try:
+        card: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UnusableModel(f"{folder / CARD} is no JSON: {error}") from error
     for key in (*ARCHITECTURE_KEYS, "sha256"):
         if key not in card:
             raise UnusableModel(

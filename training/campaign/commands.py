@@ -17,7 +17,7 @@ from rich.table import Table
 
 from training.campaign import selection
 from training.campaign.claim import holder
-from training.campaign.plan import Task, record_failure, state_of, tasks_for, validation_f1
+from training.campaign.plan import Task, progress_of, reason_of, record_failure, state_of, tasks_for, validation_f1
 from training.campaign.processes import train_in_processes
 from training.campaign.table import CampaignTable
 from training.dataset import PATCHES, Dataset, UnusableDataset
@@ -25,6 +25,8 @@ from training.experiments import Experiment
 from training.run_files import CARD, FAILURE, WEIGHTS
 
 RUNS = Path("build/training/runs")
+REASONS = 3
+"""So many different ones are printed of trainings that failed."""
 
 FIT_HELP = """Train what is chosen; finished runs are not repeated, interrupted ones go on where they were.
 
@@ -84,6 +86,7 @@ def fit_command(
         raise click.UsageError(f"--gpus-per-run goes with --engine ray; --engine {engine} would ignore it")
     if publish:
         _refuse_several_of_a_model(experiments)
+        publish.mkdir(parents=True, exist_ok=True)  # now, not after hours
     command = shlex.join(["python", "-m", "training", *sys.argv[1:]])
     try:
         tasks = tasks_for(experiments, data, runs, command=command)
@@ -127,7 +130,9 @@ def conclude(tasks: Sequence[Task], outcomes: Counter[str], publish: Path | None
         failed = (
             f"{outcomes['failed']} of {len(tasks)} failed; {FAILURE} in their folders under {tasks[0].runs} says why"
         )
-        raise click.ClickException(f"{failed}; the same command tries them again{unpublished}")
+        reasons = dict.fromkeys(filter(None, (reason_of(task.folder) for task in tasks)))
+        said = "\n".join([f"{failed}; the same command tries them again{unpublished}", *list(reasons)[:REASONS]])
+        raise click.ClickException(said)
     unfinished = sum(state_of(task.folder) != "finished" for task in tasks)
     if publish and unfinished:
         raise click.ClickException(
@@ -229,13 +234,15 @@ def list_command(data: Path, runs: Path, **choice: Any) -> None:
         try:
             (task,) = tasks_for([experiment], data, runs, command="")
             state, run_id = str(state_of(task.folder)), task.run_id
+            facts = progress_of(task.folder) if state == "running" else None
             f1 = f"{validation_f1(task.folder):.4f}" if state == "finished" else ""
         except UnusableDataset:
-            state, run_id, f1 = "no data", "", ""
+            state, run_id, f1, facts = "no data", "", "", None
         states[state] += 1
+        told = f"{state}, epoch {facts['epoch']} of {facts['epochs']}" if facts else state
         numbers = experiment.filters, experiment.imbalance, experiment.dropout, experiment.learning_rate
         row = *(str(getattr(experiment, name)) for name in compared), *(f"{number:g}" for number in numbers)
-        table.add_row(experiment.model_name, experiment.network, *row, state, f1, run_id)
+        table.add_row(experiment.model_name, experiment.network, *row, told, f1, run_id)
     console = Console(width=None if sys.stdout.isatty() else 200)
     console.print(table)
     console.print(f"{states.total()} trainings: " + ", ".join(f"{n} {state}" for state, n in sorted(states.items())))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -96,5 +97,15 @@ def progress_of(folder: Path) -> dict[str, Any] | None:
 
 def record_failure(folder: Path, reason: str) -> None:
     """Leave word of a run that did not end; the same command tries it again."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / FAILURE, {"reason": reason})
+    with suppress(OSError):  # where nothing can be written, the error itself must come through
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / FAILURE, {"reason": reason})
+
+
+def reason_of(folder: Path) -> str:
+    """Return the last line of why a run failed, empty where nothing says so."""
+    try:
+        lines = json.loads((folder / FAILURE).read_text(encoding="utf-8"))["reason"].split("\n")
+    except (OSError, ValueError):
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")

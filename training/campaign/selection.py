@@ -1,6 +1,7 @@
 """The options by which commands choose trainings, once for all of them."""
 
 import fnmatch
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
@@ -150,9 +151,10 @@ def chosen(
         for variant, seed in product(variants or (None,), seeds or (None,))
     ]
     runs = tuple(dict.fromkeys(_plain(replace(run, **given, **one)) for one in compared for run in runs))
+    if not (numbers := re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", part)):
+        raise click.UsageError(f"--part {part}: write which part of how many, such as 2/4")
     try:
-        number, _, parts = part.partition("/")
-        runs = part_of_runs(matching(runs, models), int(number), int(parts or 1))
+        runs = part_of_runs(matching(runs, models), int(numbers[1]), int(numbers[2]))
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     if not runs:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from threading import Event, Thread
@@ -15,6 +15,8 @@ from rich.table import Table
 from training.campaign.plan import Task, progress_of, state_of
 
 EVERY_S = 1.0
+LINES_EVERY_S = 300.0
+"""In a log, which nobody watches."""
 
 
 class CampaignTable:
@@ -71,22 +73,42 @@ class CampaignTable:
 
     @contextmanager
     def drawn(self) -> Iterator[None]:
-        """Keep it on the terminal; draw nothing where the output is none."""
+        """Keep it on the terminal; where the output is none, print a line for each running training now and then."""
         if not self._console.is_terminal:
-            yield
-            return
-        ended = Event()
-        with Live(self, console=self._console, auto_refresh=False) as live:
-
-            def refresh() -> None:
-                while not ended.wait(EVERY_S):
-                    live.refresh()
-
-            thread = Thread(target=refresh, daemon=True)
-            thread.start()
-            try:
+            with _repeated(self._tell, LINES_EVERY_S):
                 yield
+            return
+        with Live(self, console=self._console, auto_refresh=False) as live:
+            try:
+                with _repeated(live.refresh, EVERY_S):
+                    yield
             finally:
-                ended.set()
-                thread.join()
                 live.refresh()
+
+    def _tell(self) -> None:
+        for task in list(self._open.values()):
+            if state_of(task.folder) == "running" and (facts := progress_of(task.folder)):
+                left = timedelta(seconds=round(facts["seconds_left"]))
+                self._console.print(
+                    f"{task.run_id}: epoch {facts['epoch']}/{facts['epochs']} loss {facts['loss']:.4f}, at most {left} left",
+                    highlight=False,
+                    soft_wrap=True,
+                )
+
+
+@contextmanager
+def _repeated(act: Callable[[], None], every_s: float) -> Iterator[None]:
+    """Act every so many seconds, in a thread, until the block ends."""
+    ended = Event()
+
+    def repeat() -> None:
+        while not ended.wait(every_s):
+            act()
+
+    thread = Thread(target=repeat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

@@ -7,6 +7,8 @@ from typing import Any
 import click
 from matplotlib.figure import Figure
 
+from training.figure_file import refuse_other_suffix, save_figure
+
 
 def draw_curves(judged: dict[str, Any], out: Path) -> None:
     """Write a figure: a row a part, left precision over recall with the baseline, right reliability before and after calibration.
@@ -49,8 +51,7 @@ def draw_curves(judged: dict[str, Any], out: Path) -> None:
     figure.suptitle(
         f"{judged['evaluation']['data']} data; dotted: no skill (left), perfect calibration (right); dots: number of patches"
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=130)
+    save_figure(figure, out)
 
 
 CURVES_HELP = """Draw precision over recall, and reliability, of a finished training.
@@ -63,10 +64,14 @@ Example:
 
 @click.command("curves", help=CURVES_HELP)
 @click.argument("metrics", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Figure: PNG, PDF or SVG.")
 def curves_command(metrics: Path, out: Path) -> None:
     """Draw precision over recall, and reliability, of a finished training."""
-    judged = json.loads(metrics.read_text(encoding="utf-8"))
+    refuse_other_suffix(out)
+    try:
+        judged = json.loads(metrics.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise click.ClickException(f"{metrics} is no metrics.json of a training: {error}") from error
     if not judged.get("curves"):
         raise click.ClickException(
             f"{metrics} holds no curves: it was written by an older release; train or evaluate again"

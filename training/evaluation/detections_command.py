@@ -14,8 +14,8 @@ from shapely.geometry.base import BaseGeometry
 
 from quakeslide.domain.lattice import WINDOW_PX
 from training.evaluation.detections import MapScores, match, scan
-from training.evaluation.maps import METRIC, Map, UnusableMap, map_from_disk, maps_for, refuse_learnt
-from training.model_folder import UnusableModel, fill_db, load_model, read_card
+from training.evaluation.maps import METRIC, Map, map_from_disk, maps_for, refuse_learnt
+from training.model_folder import fill_db, load_model, read_card
 from training.simulator.events import EVENTS
 
 
@@ -128,7 +128,7 @@ def detections_command(
             refuse_learnt(card, str(event))
             maps = maps_for(card, str(event), seeds, scene_px)
         scores = score_maps(folder, maps, threshold)
-    except (UnusableModel, UnusableMap) as error:
+    except ValueError as error:  # model, map or inventory are unusable, or the map is smaller than one window
         raise click.ClickException(str(error)) from error
     warn(scores)
     click.echo(json.dumps(scores, indent=1))

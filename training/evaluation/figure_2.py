@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from training.evaluation.band_sets import of_row
 from training.evaluation.published import Published, read_published
 from training.evaluation.runs import At, Run, median_and_spread, of_one_kind
+from training.figure_file import save_figure
 
 COLOURS = {"ASCENDING": "#b2432f", "DESCENDING": "#2b6ca3"}
 SHIFT = {"ASCENDING": -0.18, "DESCENDING": 0.18}
@@ -25,8 +26,7 @@ def draw_figure_2(runs: Sequence[Run], at: At, out: Path) -> None:
         MixedRuns: trainings of one pair of windows are of several kinds.
     """
     figure = figure_2(runs, at)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=130)
+    save_figure(figure, out)
 
 
 def figure_2(runs: Sequence[Run], at: At) -> Figure:

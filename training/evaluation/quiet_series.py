@@ -34,15 +34,18 @@ def note_alarms(alarms: Path, folder: Path) -> dict[str, object]:
     Raises:
         UnusableModel: other weights raised those alarms.
     """
-    found = json.loads(alarms.read_text(encoding="utf-8"))
     card = read_card(folder)
-    if found["model"]["sha256"] != card["sha256"]:
+    try:
+        found = json.loads(alarms.read_text(encoding="utf-8"))
+        loud = {row["date"]: [row["alarms"], row["windows"]] for row in found.pop("by_date") if row["alarms"]}
+        model = found.pop("model")
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnusableModel(f"{alarms} is not what `make quiet` writes: {error!r}") from error
+    if model["sha256"] != card["sha256"]:
         raise UnusableModel(
-            f"{alarms} tells of weights {found['model']['sha256'][:12]}, {folder} holds {card['sha256'][:12]}: "
+            f"{alarms} tells of weights {model['sha256'][:12]}, {folder} holds {card['sha256'][:12]}: "
             "export this model and let `make quiet` run again"
         )
-    loud = {row["date"]: [row["alarms"], row["windows"]] for row in found.pop("by_date") if row["alarms"]}
-    del found["model"]
     note = {**found, "dates_with_alarms": loud}
     write_json(folder / CARD, {**card, "quiet_series": note}, indent=2)
     return note

@@ -13,6 +13,7 @@ from training.evaluation.lines import Line, as_csv, as_markdown
 from training.evaluation.runs import At, MixedRuns, Run, UnreadableRun, read_runs
 from training.evaluation.seeds import SEEDS_NOTE, seeds_table
 from training.evaluation.tables import grid_table, table_4, table_5
+from training.figure_file import refuse_other_suffix
 
 TABLES: dict[str, Callable[[Sequence[Run], At], list[Line]]] = {
     "4": table_4,
@@ -70,20 +71,20 @@ Examples:
 def table_command(name: str, runs: tuple[Path, ...], at: At, wanted: tuple[str, ...], out: Path | None) -> None:
     """Print a table of the paper with our runs beside it."""
     try:
-        found = [run for run in read_runs(runs) if _is_wanted(run, wanted)]
+        there = read_runs(runs)
+        found = [run for run in there if _is_wanted(run, wanted)]
+        if not found:
+            raise click.ClickException(_none(there, runs, wanted))
         if name == "figure2":
             if out is None:
                 raise click.UsageError("a figure needs --out FILE.png")
+            refuse_other_suffix(out)
             draw_figure_2(found, at, out)
             click.echo(f"{out}: {len(found)} runs")
             return
         lines = TABLES[name](found, at)
     except (UnreadableRun, MixedRuns) as error:
         raise click.ClickException(str(error)) from error
-    if not lines:
-        raise click.ClickException(
-            f"no finished training under {', '.join(map(str, runs))}; `python -m training fit` makes some"
-        )
     if out is None:
         click.echo(as_markdown(lines), nl=False)
         return
@@ -96,9 +97,21 @@ def table_command(name: str, runs: tuple[Path, ...], at: At, wanted: tuple[str, 
     click.echo(f"{out}: {len(found)} runs")
 
 
+def _none(there: Sequence[Run], folders: Sequence[Path], wanted: Sequence[str]) -> str:
+    """Say why there is nothing to show."""
+    where = ", ".join(map(str, folders))
+    if not there:
+        return f"no finished training under {where}; `python -m training fit` makes some"
+    names = dict.fromkeys(pair.partition("=")[0] for pair in wanted)
+    known = "; ".join(f"{name} is {' or '.join(sorted({run.values[name] for run in there}))}" for name in names)
+    return f"none of the {len(there)} finished trainings under {where} is {', '.join(wanted)}: there {known}"
+
+
 def _is_wanted(run: Run, wanted: Sequence[str]) -> bool:
     for pair in wanted:
-        name, _, value = pair.partition("=")
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise click.UsageError(f"--where {pair}: write NAME=VALUE, such as seed=0")
         if name not in run.values:
             raise click.UsageError(f"--where {pair}: there is no value {name!r}; there are {', '.join(run.values)}")
         if run.values[name] != value:

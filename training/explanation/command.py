@@ -76,6 +76,7 @@ def explain_command(
     folder: Path, data: Path, part: Part, out: Path, each: int, method: str, threshold: float | None, ground: bool
 ) -> None:
     """Explain a model's decisions."""
+    out.mkdir(parents=True, exist_ok=True)  # now, not after the work
     try:
         card, model = read_card(folder), load_model(folder)
         dataset = dataset_of(card, data)

@@ -1,19 +1,23 @@
 """What campaigns say: of runs that others work on, of what is not published yet, of options that would be ignored, of the time left."""
 
+import io
 import json
 import re
+import time
 from collections import Counter
 
 import click
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from training.__main__ import main
 from training.campaign.claim import claim
 from training.campaign.commands import conclude
 from training.campaign.plan import progress_of, record_failure
 from training.campaign.processes import gpus_to_share, train_in_processes
-from training.fitting.progress import Bar, Facts
+from training.campaign.table import CampaignTable
+from training.fitting.progress import Bar, Facts, to_file
 from training.tests.campaigns import tasks_of
 from training.tests.conftest import MODELS
 
@@ -94,6 +98,37 @@ def test_a_run_that_was_promised_a_gpu_does_not_train_without_one(tasks, monkeyp
 def test_an_event_that_is_named_twice_is_learnt_from_once(campaign_data, tmp_path):
     once, twice = (tasks_of([*ONE, *["--event", "papua"] * times], campaign_data, tmp_path) for times in (1, 2))
     assert [task.run_id for task in twice] == [task.run_id for task in once]
+
+
+def test_why_trainings_failed_is_said_once(tasks):
+    for task in tasks:
+        record_failure(task.folder, "many lines of greetings\nValueError: no patches of hokaido, but of papua\n\n")
+    with pytest.raises(click.ClickException) as failed:
+        conclude(tasks, Counter(failed=2), None)
+    assert failed.value.message.splitlines()[1:] == ["ValueError: no patches of hokaido, but of papua"]
+
+
+def test_a_log_tells_now_and_then_where_running_trainings_are(tasks, monkeypatch):
+    monkeypatch.setattr("training.campaign.table.LINES_EVERY_S", 0.01)
+    text = io.StringIO()
+    facts = Facts(epoch=3, epochs=40, step=3, steps=40, loss=0.25, val_loss=None, val_f1=None, seconds_left=600)
+    with claim(tasks[0].folder):
+        to_file(tasks[0].folder)(facts, True)
+        with CampaignTable(tasks, Console(file=text)).drawn():
+            end = time.monotonic() + 20
+            while not text.getvalue() and time.monotonic() < end:
+                time.sleep(0.01)
+    first, *_ = text.getvalue().splitlines()
+    assert first == f"{tasks[0].run_id}: epoch 3/40 loss 0.2500, at most 0:10:00 left"
+
+
+def test_list_tells_how_far_running_trainings_are(tasks, campaign_data, tmp_path):
+    facts = Facts(epoch=3, epochs=40, step=3, steps=40, loss=0.25, val_loss=None, val_f1=None, seconds_left=600)
+    with claim(tasks[0].folder):
+        to_file(tasks[0].folder)(facts, True)
+        command = ["list", *TWO, "--data", str(campaign_data), "--runs", str(tmp_path / "runs")]
+        output = CliRunner().invoke(main, command).output
+    assert "running, epoch 3 of 40" in output
 
 
 def test_list_tells_seeds_and_variants_apart(campaign_data, tmp_path):

@@ -5,6 +5,7 @@ The files are imitations (`legacy_file`): the released ones may not be redistrib
 
 import json
 import shutil
+import zipfile
 from itertools import permutations
 
 import h5py
@@ -137,6 +138,36 @@ def test_other_layouts_are_refused(file, spoil, message):
         spoil(opened)
     with pytest.raises(UnreadableWeights, match=message):
         read_legacy(file)
+
+
+def test_files_that_are_none_of_keras_2_say_what_they_are(tmp_path):
+    with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+    with pytest.raises(UnreadableWeights, match=r"a \.keras file of Keras 3: save its weights"):
+        read_legacy(tmp_path / "m.keras")
+    with h5py.File(tmp_path / "torn.h5", "w") as torn:
+        torn.attrs["layer_names"] = [b"conv2d", b"dense"]
+    with pytest.raises(UnreadableWeights, match="is the copy whole"):
+        read_legacy(tmp_path / "torn.h5")
+
+
+def test_weights_of_a_training_that_went_astray_are_refused(tmp_path):
+    arrays = formula_weights()
+    arrays[0][0, 0, 0, 0] = np.nan
+    file = legacy_file.write(tmp_path / "w.hdf5", arrays)
+    arguments = [
+        str(file),
+        "--to",
+        str(tmp_path / "to"),
+        "--variant",
+        "published",
+        "--name",
+        NAME,
+        "--despite-forensics",
+    ]
+    result = CliRunner().invoke(import_weights_command, arguments)
+    assert result.exit_code == 1
+    assert "not finite" in result.output
 
 
 def test_wrong_shape_is_named(tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 from training.architectures import Variant
 from training.evaluation.scores import THRESHOLD
 from training.experiments import BANDS
-from training.model_folder import save_weights, sha256_of
+from training.model_folder import UnusableModel, save_weights, sha256_of
 from training.model_name import ModelName
 from training.networks import WINDOW_PX
 from training.weights.forensic import examine
@@ -146,7 +146,7 @@ def import_weights_command(file: Path, to: Path, **said: Any) -> None:
     """Make a model folder of a weights file of Keras 2."""
     try:
         folder, card = import_weights(file, to, **said)
-    except (UnknownWeights, UnreadableWeights, OSError) as error:
+    except (UnknownWeights, UnreadableWeights, UnusableModel, OSError) as error:
         raise click.ClickException(str(error)) from error
     forensic = card["imported"]["forensic"]
     click.echo(

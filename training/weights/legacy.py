@@ -11,6 +11,7 @@ Keras 3's own layout. Here the content decides. Nothing here needs a network: th
 from dataclasses import dataclass
 from itertools import count, takewhile
 from pathlib import Path
+from zipfile import is_zipfile
 
 import h5py
 import keras
@@ -68,14 +69,24 @@ def read_legacy(path: Path) -> LegacyWeights:
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        raise UnreadableWeights(f"{path}: no HDF5 file ({error})") from error
+        keras_3 = (
+            "; it looks like a .keras file of Keras 3: save its weights as HDF5 of Keras 2" if is_zipfile(path) else ""
+        )
+        raise UnreadableWeights(f"{path}: no HDF5 file ({error}){keras_3}") from error
     with file:
         root = file.get("model_weights", file)
         layers = _names(root.attrs, "layer_names")
         if not layers:
             keras_3 = "; it looks like a `.weights.h5` of Keras 3, which has no order" if "layers" in root else ""
             raise UnreadableWeights(f"{path}: no attribute layer_names, so no weights file of Keras 2{keras_3}")
-        named = [(name, root[layer][name]) for layer in layers for name in _names(root[layer].attrs, "weight_names")]
+        try:
+            named = [
+                (name, root[layer][name]) for layer in layers for name in _names(root[layer].attrs, "weight_names")
+            ]
+        except KeyError as error:
+            raise UnreadableWeights(
+                f"{path}: an array that it names is not in it ({error}); is the copy whole?"
+            ) from error
         arrays = tuple(np.asarray(data, np.float32) for _, data in named)
     names = tuple(name for name, _ in named)
     return _recognised(path, names, arrays)
