@@ -49,7 +49,7 @@ Examples:
 @click.option(
     "--data", type=click.Path(path_type=Path), default=PATCHES, show_default=True, help="Patch set, or folder of them."
 )
-@click.option("--runs", type=click.Path(path_type=Path), default=RUNS, show_default=True)
+@click.option("--runs", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Folder of run folders.")
 @click.option(
     "--engine",
     type=click.Choice(["inline", "processes", "ray"]),
@@ -220,8 +220,10 @@ Examples:
 
 @click.command("list", help=LIST_HELP)
 @selection.options
-@click.option("--data", type=click.Path(path_type=Path), default=PATCHES, show_default=True)
-@click.option("--runs", type=click.Path(path_type=Path), default=RUNS, show_default=True)
+@click.option(
+    "--data", type=click.Path(path_type=Path), default=PATCHES, show_default=True, help="Patch set, or folder of them."
+)
+@click.option("--runs", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Folder of run folders.")
 def list_command(data: Path, runs: Path, **choice: Any) -> None:
     """List trainings."""
     experiments = selection.chosen(**choice)

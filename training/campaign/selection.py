@@ -21,23 +21,36 @@ from training.model_name import Polarisation
 from training.patches.split import Split
 
 CHANGES = (
-    click.option("--network", type=click.Choice(get_args(Architecture))),
-    click.option("--filters", type=click.IntRange(1)),
+    click.option(
+        "--network", type=click.Choice(get_args(Architecture)), help="Of Table A1; cnn in all presets but appendix."
+    ),
+    click.option("--filters", type=click.IntRange(1), help="Of the first block."),
     click.option("--imbalance", type=click.IntRange(1), help="Background patches per landslide patch."),
-    click.option("--dropout", type=click.FloatRange(0, 0.95)),
-    click.option("--learning-rate", type=click.FloatRange(0, min_open=True)),
-    click.option("--batch-size", type=click.IntRange(1)),
-    click.option("--batch-norm-momentum", type=click.FloatRange(0, 1, max_open=True)),
+    click.option("--dropout", type=click.FloatRange(0, 0.95), help="Share of the features left out in training."),
+    click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="Of Adam."),
+    click.option("--batch-size", type=click.IntRange(1), help="Patches; 512 in the paper, 64 in demo."),
+    click.option(
+        "--batch-norm-momentum", type=click.FloatRange(0, 1, max_open=True), help="0.99 in the paper, 0.9 in demo."
+    ),
     click.option("--standardise/--raw", default=None, help="Constants in front of the network, or raw dB."),
     click.option(
         "--split", type=click.Choice(get_args(Split)), help="Cells as in the paper, or blocks of 8 x 8 cells."
     ),
     click.option("--event", "events", multiple=True, help="Learn from this event only; may be given again."),
     click.option("--precision", type=click.Choice(get_args(Precision)), help="mixed_float16 is for GPUs."),
-    click.option("--epochs", type=click.IntRange(1)),
-    click.option("--patience", type=click.IntRange(1)),
+    click.option("--epochs", type=click.IntRange(1), help="At most; 500 where not given."),
+    click.option(
+        "--patience",
+        type=click.IntRange(1),
+        help="Epochs without a better validation loss that end it; 30 where not given.",
+    ),
 )
 """Options that change a value of every chosen training; one that is not given leaves the preset's."""
+
+PRESETS = (
+    "demo: short trainings on simulated scenes; paper: the 40 models, 24 trainings each; published: the four models of Table 4; "
+    "appendix: the 72 trainings of Table A1."
+)
 
 COMPARED = (
     click.option(
@@ -58,7 +71,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that `chosen` reads."""
     windows = [f"{pre}-{post}" for pre, post in WINDOWS]
     choosing = (
-        click.option("--preset", type=click.Choice(get_args(Preset)), default="demo", show_default=True),
+        click.option("--preset", type=click.Choice(get_args(Preset)), default="demo", show_default=True, help=PRESETS),
         click.option("--grid", is_flag=True, help="The paper's 960 trainings: --preset paper."),
         click.option(
             "--models", multiple=True, help="Only models of this name, such as vv_vh_*_60_12; may be repeated."

@@ -32,7 +32,9 @@ Examples:
 
 @click.command("evaluate", help=EVALUATE_HELP)
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--data", type=click.Path(path_type=Path), default=PATCHES, show_default=True)
+@click.option(
+    "--data", type=click.Path(path_type=Path), default=PATCHES, show_default=True, help="Patch set, or folder of them."
+)
 @click.option(
     "--write",
     is_flag=True,

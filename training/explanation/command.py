@@ -59,7 +59,9 @@ METHOD_HELP = (
 
 @click.command("explain", help=EXPLAIN_HELP)
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--data", type=click.Path(path_type=Path), default=PATCHES, show_default=True)
+@click.option(
+    "--data", type=click.Path(path_type=Path), default=PATCHES, show_default=True, help="Patch set, or folder of them."
+)
 @click.option("--part", type=click.Choice(["validation", "test", "unseen"]), default="test", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for figures and numbers.")
 @click.option("--each", type=click.IntRange(1, 20), default=3, show_default=True, help="Patches of each kind.")

@@ -107,7 +107,15 @@ def refuse_two_of_a_version(folders: Sequence[Path]) -> None:
         first[name, version] = folder
 
 
-@click.command("export")
+EXPORT_HELP = """Export every model folder as a SavedModel that TensorFlow Serving loads; skip what is there already.
+
+\b
+Example:
+  python -m training export --models build/imported --to build/models
+"""
+
+
+@click.command("export", help=EXPORT_HELP)
 @click.option(
     "--models",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -129,7 +137,7 @@ def refuse_two_of_a_version(folders: Sequence[Path]) -> None:
     "--precision", type=click.Choice(PRECISIONS), help="What the graph multiplies in; what each card says if not given."
 )
 def export_command(models: Path, to: Path, patches: bool, precision: Precision | None) -> None:
-    """Export every model folder as a SavedModel that TensorFlow Serving loads; skip what is there already."""
+    """Export every model folder as a SavedModel."""
     folders = sorted(card.parent for card in models.rglob(CARD))
     if not folders:
         raise click.ClickException(f"{models}: no {CARD} below it")

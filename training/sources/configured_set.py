@@ -14,7 +14,9 @@ from training.report import Steps
 from training.sources.cells import differences
 from training.sources.configuration import read_configuration
 
-configuration_option = click.option("--config", "configuration", type=click.Path(path_type=Path), required=True)
+configuration_option = click.option(
+    "--config", "configuration", type=click.Path(path_type=Path), required=True, help="JSON, as above."
+)
 out_option = click.option(
     "--out", type=click.Path(path_type=Path), help=f"Folder of the set; {PATCHES}/PRE-POST where not given."
 )
