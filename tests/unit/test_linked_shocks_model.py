@@ -220,6 +220,20 @@ def test_crash_after_every_write_ends_the_same() -> None:
             assert status_of(world, name) == status_of(calm, name), f"crash after step {step}"
 
 
+def test_a_merger_that_overtakes_the_announcement_leaves_it_its_own_facts() -> None:
+    """The watch that goes on was opened by the merger, from the other quake's area; what was told of it earlier is still news."""
+    told: list[Told] = [
+        ("m1", after(minutes=1), message(A, replace(MAIN, end=4))),
+        ("m2", after(minutes=2), message(C, replace(MAIN, start=4, end=13))),
+        ("m3", after(minutes=3), Merged(event_id=C, into=A)),
+        ("m4", after(minutes=4), message(B, replace(AFTER, start=0, end=1))),
+    ]
+    for order in permutations(told):
+        world = fresh_world((A, B, C))
+        deliver(world, list(order))
+        assert found(world) == {A: ("watched", [(B, 3.0)]), B: (f"linked to {A}", []), C: ("gone", [])}
+
+
 @dataclass
 class Interrupted:
     """A bucket in which somebody else's whole delivery happens before one operation of ours."""

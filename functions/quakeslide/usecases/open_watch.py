@@ -6,6 +6,7 @@ newer ones change nothing.
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from quakeslide.domain import object_names
 from quakeslide.domain.aoi import on_the_globe
@@ -15,6 +16,9 @@ from quakeslide.errors import LostRace
 from quakeslide.messages import Announced, Cancelled, Envelope, Merged
 from quakeslide.ports import ObjectStore
 from quakeslide.usecases.keep_watch import find_watch, save_watch
+
+NOTHING_TOLD = datetime(1970, 1, 1, tzinfo=UTC)
+"""Of a watch that a merger opened before its own announcement came in: that one is news, however early it was published."""
 
 
 def heed_announcement(message: Announced, envelope: Envelope, *, state: ObjectStore) -> None:
@@ -83,6 +87,7 @@ def heed_merger(message: Merged, envelope: Envelope, *, state: ObjectStore) -> N
         reason="",
         linked_to="",
         shocks=(),
+        told_at=NOTHING_TOLD,
         looked_at=None,
         revision=0,
         messages=(),
