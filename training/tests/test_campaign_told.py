@@ -5,6 +5,8 @@ import json
 import re
 import time
 from collections import Counter
+from threading import Barrier
+from types import SimpleNamespace
 
 import click
 import pytest
@@ -12,11 +14,13 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from training.__main__ import main
+from training.campaign import processes, table
 from training.campaign.claim import claim
 from training.campaign.commands import conclude
-from training.campaign.plan import progress_of, record_failure
+from training.campaign.plan import Task, progress_of, record_failure, state_of
 from training.campaign.processes import gpus_to_share, train_in_processes
 from training.campaign.table import CampaignTable
+from training.experiments import Experiment
 from training.fitting.progress import Bar, Facts, to_file
 from training.tests.campaigns import tasks_of
 from training.tests.conftest import MODELS
@@ -157,3 +161,56 @@ def test_line_of_an_epoch_says_the_time_left(capsys):
     first, last = (line.strip() for line in capsys.readouterr().out.splitlines() if line.strip().startswith("epoch"))
     assert first == "epoch 100/500 loss 0.2500  val loss 0.5000 F1 0.750  at most 1 day, 3:46:40 left"
     assert last == "epoch 500/500 loss 0.2500  val loss 0.5000 F1 0.750"
+
+
+def test_runs_that_were_kept_say_nothing_of_the_time_left(monkeypatch, tmp_path):
+    clock, out = [0.0], io.StringIO()
+    monkeypatch.setattr(table.time, "monotonic", lambda: clock[0])
+    tasks = [
+        Task(
+            experiment=Experiment(polarisation="vv_vh", orbit_pass="ASCENDING"),
+            data=tmp_path,
+            runs=tmp_path,
+            run_id=f"r{n}",
+            command="",
+        )
+        for n in range(4)
+    ]
+    shown = CampaignTable(tasks, Console(file=out))
+    shown.end(tasks[0], "kept")
+    clock[0] = 60.0
+    shown.end(tasks[1], "finished")
+    assert out.getvalue().splitlines() == ["r0: kept; 3 to do ", "r1: finished; 2 to do about 0:02:00 left"]
+
+
+def test_a_run_that_failed_and_is_tried_again_is_running(tmp_path):
+    record_failure(tmp_path, "a test")
+    assert state_of(tmp_path) == "failed"
+    with claim(tmp_path):
+        assert state_of(tmp_path) == "running"
+
+
+def test_each_worker_has_a_gpu_of_its_own(monkeypatch, tmp_path):
+    """Two tasks and two workers, of whom none goes on before the other is there."""
+    engaged, both = [], Barrier(2, timeout=60)
+
+    def engage(self, threads, gpu):
+        both.wait()
+        engaged.append(gpu)
+        return SimpleNamespace(train=lambda task: "kept", done=0)
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    monkeypatch.setattr(processes._Crew, "engage", engage)
+    monkeypatch.setattr(processes._Crew, "end", lambda self, worker: "")
+    tasks = [
+        Task(
+            experiment=Experiment(polarisation="vv_vh", orbit_pass="ASCENDING"),
+            data=tmp_path,
+            runs=tmp_path,
+            run_id=run_id,
+            command="",
+        )
+        for run_id in "ab"
+    ]
+    assert len(list(processes.train_in_processes(tasks, jobs=2, threads=1, gpus=2))) == 2
+    assert sorted(engaged) == ["2", "5"]

@@ -42,3 +42,10 @@ def test_who_only_looks_into_a_claim_keeps_nobody_from_it(tmp_path):
         with claim(tmp_path) as is_ours:
             assert is_ours
         looked.join()
+
+
+def test_a_claim_names_its_present_holder_alone(tmp_path):
+    with claim(tmp_path):
+        first = holder(tmp_path)
+    with claim(tmp_path):
+        assert holder(tmp_path) == first

@@ -11,10 +11,12 @@ from affine import Affine
 from click.testing import CliRunner
 
 from training.evaluation.detections import MapScores, match, scan, without
-from training.evaluation.detections_command import detections_command
-from training.evaluation.maps import Map, UnusableMap, map_from_disk, simulated_maps
+from training.evaluation.detections_command import boxes_on_map, detections_command
+from training.evaluation.maps import Map, UnusableMap, map_from_disk, maps_for, simulated_maps
 from training.model_folder import save_weights
 from training.model_name import ModelName
+from training.simulator.events import EVENTS
+from training.simulator.scene import Scene
 from training.tests.numpy_network import random_model
 
 BANDS = ("postVV", "postVH", "diffVV", "diffVH")
@@ -239,3 +241,32 @@ def test_simulated_event_prints_nothing_but_json(model):
     result = CliRunner().invoke(detections_command, arguments)
     assert result.exit_code == 0, result.output
     assert list(json.loads(result.stdout)["maps"]) == ["practice/0"]
+
+
+def test_boxes_lie_where_their_windows_do():
+    (box,) = boxes_on_map(np.array([[32, 96]]), Affine(10, 0, 500_000, 0, -10, 4_000_000))
+    assert box.bounds == (500_960, 3_999_040, 501_600, 3_999_680)
+
+
+def test_simulated_maps_are_what_the_card_says_that_the_model_sees():
+    card = {"name": "vv_descending_60_12", "bands": ["postVV", "diffVV"]}
+    *_, last = maps_for(card, "hokkaido", 3, 192)
+    scene = Scene(EVENTS["hokkaido"], seed=2, shape=(192, 192))
+    image = scene.composite("DESCENDING", pre_days=60, post_days=12)
+    np.testing.assert_array_equal(last.image, image[..., [0, 2]])
+    seen = scene.is_slide() & ~scene.view("DESCENDING").is_distorted
+    assert seen.sum() < scene.is_slide().sum()
+    assert sum(polygon.area for polygon in last.landslides) == pytest.approx(100 * seen.sum())
+
+
+def test_limits_are_those_of_the_detector():
+    image = np.zeros((64, 64, 2), np.float32)
+    image[:16] = np.nan
+    found = scan(lambda batch, training: np.full((len(batch), 1), 0.6, np.float32), image, [0.0, 0.0])
+    assert found.scores.tolist() == [np.float32(0.6)]  # 75 % of the pixels are enough
+    assert (len(found.kept(0.59)), len(found.kept(0.6))) == (1, 0)
+    window = shapely.box(0, 0, 640, 640)
+    assert [match([window], [shapely.box(0, 0, 640, high)], window_m2=WINDOW_M2).right_boxes for high in (32, 33)] == [
+        0,
+        1,
+    ]

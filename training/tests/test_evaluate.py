@@ -12,14 +12,17 @@ from click.testing import CliRunner
 from quakeslide.documents.card import read_card as read_served_card
 from training.__main__ import main
 from training.dataset import Dataset, Sample, UnusableDataset
-from training.evaluation.baseline import Baseline, fit_baseline
-from training.evaluation.calibration import fit_calibrations, for_card
+from training.evaluation import evaluate_command
+from training.evaluation.baseline import Baseline, _best_density, fit_baseline, scene_shifts
+from training.evaluation.calibration import calibration_error, fit_calibrations, for_card
+from training.evaluation.curves import precision_recall, reliability
 from training.evaluation.evaluate import evaluate, predict
 from training.evaluation.evaluate_command import as_trained, rescored
 from training.evaluation.limits import IMPORTED, where_the_baseline_wins
 from training.evaluation.runs import read_runs
-from training.evaluation.scores import count
+from training.evaluation.scores import best_threshold, count
 from training.experiments import BANDS, Experiment
+from training.fitting.constants import constants_of
 from training.model_folder import load_model, read_card
 from training.simulator.events import EVENTS
 from training.tests import legacy_file
@@ -288,3 +291,86 @@ def test_evaluation_judges_on_the_split_that_was_trained_on(tmp_path):
         as_tested = dataset.select("validation", "ASCENDING", split=split, events=only)
         assert judged["validation_as_tested"]["patches"] == len(as_tested) > judged["validation"]["patches"]
         assert judged["data"] == "easy"
+
+
+def test_constants_and_baseline_are_of_the_whole_sample_not_of_its_first_patches(monkeypatch):
+    monkeypatch.setattr("training.fitting.constants.MOST_PATCHES", 2)
+    patches = np.zeros((8, 64, 64, 4), np.float32)
+    patches[4:, ..., 0] = -10
+    patches[:6, :4, :, 2] = patches[6:, :24, :, 2] = 4
+    chosen = sample(patches, [0] * 6 + [1] * 2)
+    assert constants_of(chosen)[0][0] == -5
+    assert fit_baseline(chosen, at_most=4).predict(chosen).round().tolist() == [0] * 6 + [1] * 2
+
+
+def test_a_scene_has_the_median_shift_of_its_patches():
+    """A slide over two fifths of a patch, and one patch of five, do not shift a scene."""
+    patches = np.full((5, 64, 64, 4), 1.5, np.float32)
+    patches[0] = 9
+    patches[1:, :24] = 9
+    assert scene_shifts(sample(patches, [0] * 5, scene=np.zeros(5, int)), 2).tolist() == [1.5] * 5
+
+
+def test_a_rule_that_claims_every_patch_claims_the_last_one():
+    density, f1 = _best_density(np.array([0.5, 0.2]), np.array([True, True]))
+    assert (density, f1) == (0.1, 1)
+
+
+def unsure(batch, *, training):
+    """A detector by hand that is too sure of itself: how much darker the middle became than the rim, and noise of each patch's own."""
+    change = batch[..., 3]
+    darker = change[:, :8].mean(axis=(1, 2)) - change[:, 16:40, 16:40].mean(axis=(1, 2)) + 4 * change[:, 0, 0]
+    return (1 / (1 + np.exp(-2 * (darker - 1))))[:, None]
+
+
+def test_everything_that_is_said_of_a_part_follows_from_its_scores(tmp_path):
+    write_easy_set(tmp_path / "set", events=("hokkaido", "papua", "haiti"))
+    rows = np.load(tmp_path / "set" / "ascending-00000.index.npy")
+    rows["label"][1::8] = 2  # half of the background next to landslides: below 5 %
+    np.save(tmp_path / "set" / "ascending-00000.index.npy", rows)
+    dataset, rule = Dataset(tmp_path / "set"), Baseline(band="diffVH", smoothing_px=1.0, change_db=2.0, density=0.1)
+    judged = evaluate(unsure, dataset, Experiment(polarisation="vv_vh", orbit_pass="ASCENDING"), rule)
+    found = judged["evaluation"]["test"]
+    validation, test = (dataset.select(part, "ASCENDING", ratio=5) for part in ("validation", "test"))
+    known, score, base = predict(unsure, validation), predict(unsure, test), rule.predict(test)
+
+    def f1(values, sample, at):
+        return count(values, sample.label, at).rounded()["f1"]
+
+    best = judged["evaluation"]["validation_threshold"]
+    assert best == best_threshold(known, validation.label) != 0.5
+    assert found["at_validation_threshold"]["f1"] == f1(score, test, best)
+    both = fit_calibrations(known, validation.label)
+    shifted = both.platt.for_prevalence(float(test.label.mean()))
+    ways = {"score": score, "platt": both.platt.probability(score), "temperature": both.temperature.probability(score)}
+    ways["platt_known_share"] = shifted.probability(score)
+    errors = {name: round(calibration_error(p, test.label), 4) for name, p in ways.items()}
+    assert found["calibration_error"] == errors
+    assert len(set(errors.values())) == 4
+    assert judged["curves"]["test"] == {
+        "precision_recall": precision_recall(score, test.label), "baseline_precision_recall": precision_recall(base, test.label),
+        "reliability": reliability(score, test.label), "reliability_platt": reliability(ways["platt"], test.label),
+    }  # fmt: skip
+    every = dataset.select("test", "ASCENDING", subthreshold="background")
+    small = found["subthreshold_as_background"]
+    assert small["patches"] == len(every) > len(test)
+    assert small["f1"] == f1(predict(unsure, every), every, 0.6)
+    assert small["baseline"]["f1"] == f1(rule.predict(every), every, 0.5) == 1
+    assert {event: own["baseline"]["f1"] for event, own in found["events"].items()} == {"hokkaido": 1, "papua": 1}
+
+
+def test_limits_say_what_a_card_is_scored_on_now():
+    judged = {"calibration": None, "scored_on": {}, "evaluation": {}}
+    own = read_card(MODELS / "vv_descending_60_12")
+    assert any("scored on simulated" in limit for limit in own["limits"])
+    once = rescored(own, judged, SimpleNamespace(source={"kind": "rasters"}))["limits"]
+    assert not any("scored on" in limit for limit in once)
+
+
+def test_baseline_of_imported_weights_is_fitted_at_the_ratio_of_the_training(tmp_path, monkeypatch):
+    write_easy_set(tmp_path, cells=(8, 8))
+    monkeypatch.setattr(evaluate_command, "fit_baseline", lambda sample: sample)
+    sample = evaluate_command.baseline_of(
+        {"imported": {}}, Dataset(tmp_path), Experiment(polarisation="vv_vh", orbit_pass="ASCENDING", imbalance=1)
+    )
+    assert (sample.label == 0).sum() == (sample.label == 1).sum()

@@ -187,3 +187,23 @@ def test_reliability_counts_every_patch_once():
     assert reliability(np.array([1.0]), np.array([1.0])) == [
         {"patches": 1, "mean_probability": 1.0, "landslide_share": 1.0}
     ]
+
+
+def test_temperature_cools_an_overconfident_score_down():
+    rng = np.random.default_rng(0)
+    score = rng.uniform(0.02, 0.98, 5000)
+    label = (rng.random(5000) < Calibration(a=0.4, b=0.0, prevalence=0.5).probability(score)).astype(float)
+    assert fit_temperature(score, label).a == pytest.approx(0.4, abs=0.05)
+
+
+def test_errors_of_calibration_do_not_cancel_over_bins():
+    probability, label = np.repeat([0.25, 0.75], 10), np.tile([0.0, 1.0], 10)
+    assert calibration_error(probability, label) == pytest.approx(0.25)
+
+
+def test_curve_spans_all_recalls():
+    rng = np.random.default_rng(2)
+    label = (rng.random(3000) < 0.2).astype(float)
+    curve = precision_recall(np.clip(rng.normal(0.35 + 0.3 * label, 0.15), 0, 1), label)
+    assert np.diff(curve["recall"][::-1]).max() < 0.02
+    assert (curve["recall"][0], curve["recall"][-1]) == (1, pytest.approx(0, abs=0.01))

@@ -6,18 +6,20 @@ import sys
 from dataclasses import asdict
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from training.dataset import Sample, dataset_for
 from training.evaluation.evaluate import predict
 from training.experiments import Experiment
+from training.explanation import command
 from training.explanation.choice import choose, choose_background, kinds_of
 from training.explanation.command import explain_command
 from training.explanation.ground import FILE
 from training.model_folder import save_weights
 from training.tests.easy_patches import write_easy_set
-from training.tests.numpy_network import np, random_model
+from training.tests.numpy_network import random_model
 
 BANDS = ("postVV", "postVH", "diffVV", "diffVH")
 FIGURES = {"figure5.png", "figure6.png", "figure7.png"}
@@ -181,3 +183,14 @@ def test_absent_shap_is_said(places, tmp_path, monkeypatch):
     result = explain_(places, tmp_path, "--method", "shap", "--no-ground")
     assert result.exit_code == 1
     assert "pip install shap" in result.output
+
+
+def test_outlines_in_the_figures_are_those_of_their_own_patches(places, tmp_path, poor_shap, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(command, "_draw", lambda *given: drawn.append((given[2].rows[given[3]], given[8])))
+    monkeypatch.setattr(command, "figure_7", lambda *_: None)
+    monkeypatch.setattr(command, "save", lambda figure, path: path.parent.mkdir(exist_ok=True))
+    explain_(places, tmp_path / "out", "--method", "shap")
+    ((rows, ground),) = drawn
+    own = command.ground_under(places.root / "60-12", {}, rows, "ASCENDING")
+    np.testing.assert_array_equal(ground.slope_deg, own.slope_deg)

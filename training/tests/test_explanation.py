@@ -388,3 +388,36 @@ def test_figure_6_shows_each_band_and_what_it_contributed(records):
 def test_figures_are_written_into_folders_that_are_not_there_yet(tmp_path):
     save(figure_7(by_outcome(*slopes_of_ten_to_fifty()), 282.0, "a test"), tmp_path / "new" / "7.png")
     assert (tmp_path / "new" / "7.png").stat().st_size > 20_000
+
+
+def test_quadratic_model_is_explained_exactly():
+    """The mean slope between two places is that at the midpoint, in any number of steps."""
+    inputs = keras.Input((64, 64, 2))
+    outputs = keras.layers.Dense(1, activation="sigmoid")(keras.layers.Flatten()(keras.ops.square(inputs)))
+    model = keras.Model(inputs, outputs)
+    rng = np.random.default_rng(0)
+    weight = rng.normal(0, 0.01, (64 * 64 * 2, 1)).astype(np.float32)
+    model.set_weights([weight, np.zeros(1, np.float32)])
+    patches, background = rng.normal(size=(2, 2, 64, 64, 2)).astype(np.float32)
+    found = explain(model, patches, background, steps=2)
+    expected = weight.reshape(64, 64, 2) * (patches**2 - (background**2).mean(axis=0))
+    np.testing.assert_allclose(found.contributions, expected, atol=1e-5)
+
+
+def test_shares_of_bands_count_what_speaks_against_a_landslide_too():
+    contributions = np.zeros((1, 64, 64, 2), np.float32)
+    contributions[0, 0, :2, 0] = [3, -3]
+    contributions[0, 0, 0, 1] = 2
+    found = Explanation(contributions=contributions, logits=np.array([2.0]), background_logit=0.0)
+    assert found.band_shares().tolist() == [0.75, 0.25]
+
+
+def test_aspect_under_a_scar_that_the_pass_cannot_see_may_be_anything(tmp_path):
+    known = rows(("palu", 0, 0, 0), original=[1 / 4096])
+    layers = {name: np.full((1, 64, 64), 45.0) for name in ("slope_deg", "aspect_deg")}
+    scar = np.zeros((1, 64, 64), bool)
+    scar[0, 5, 5] = True
+    layers["aspect_deg"][0, 5, 5] = -1
+    keys = {name: known[name] for name in ("event", "scene", "row", "column")}
+    np.savez(tmp_path / FILE, **layers, scar=scar, distorted_ascending=scar, **keys)
+    assert not ground_under(tmp_path, {"kind": "rasters"}, known, "ASCENDING").seen.any()

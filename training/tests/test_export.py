@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from training.model_folder import UnusableModel, load_model, save_weights, sha256_of
 from training.networks import build
 from training.served.export import export_command, export_saved_model
+from training.served.warm_up import FILE, write_warm_up
 from training.tests.numpy_network import random_model, randomise
 
 MEAN, STD = [-9.0, -16.0, 0.0, 0.0], [4.0, 4.0, 2.0, 2.0]
@@ -173,3 +174,8 @@ def test_other_architectures_are_kept_but_not_served(tmp_path, architecture):
     np.testing.assert_array_equal(load_model(tmp_path / "m")(patches), model(patches))
     with pytest.raises(UnusableModel, match=architecture):
         export_saved_model(tmp_path / "m", tmp_path / "to")
+
+
+def test_warm_up_holds_a_tile_without_any_value(tmp_path):
+    write_warm_up(tmp_path, name="m", bands=2, signatures=["tile"])
+    assert np.float32("nan").tobytes() in (tmp_path / FILE).read_bytes()

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ from rich.console import Console
 from training import model_folder
 from training.dataset import Dataset
 from training.evaluation.evaluate import predict
+from training.evaluation.limits import SIMULATED_NOTICE
 from training.evaluation.scores import count
 from training.experiments import Experiment
 from training.fitting import fit
@@ -167,9 +169,8 @@ def test_constants_leave_missing_pixels_out(easy):
     [({"network": "resnet"}, "binary_crossentropy"), ({"network": "cbam"}, "focal_loss"), ({}, "focal_loss")],
 )
 def test_networks_are_trained_with_the_paper_losses(change, loss):
-    model = fit.compiled(dataclasses.replace(TINY, filters=8, dropout=0.7, **change), [0] * 4, [1] * 4)
+    model = fit.compiled(dataclasses.replace(TINY, filters=8, **change), [0] * 4, [1] * 4)
     assert model.loss.name == loss
-    assert model.get_layer("dropout").rate == 0.7
     assert isinstance(model.optimizer, keras.optimizers.Adam)
     assert float(model.optimizer.learning_rate.numpy()) == pytest.approx(1e-3)
 
@@ -228,3 +229,32 @@ def test_report_to_a_file_can_be_read_at_any_time(tmp_path):
 def test_no_set_is_refused(tmp_path):
     with pytest.raises(UnusableDataset, match="no finished data set"):
         Dataset(tmp_path)
+
+
+def test_order_of_batches_follows_from_the_seed(tmp_path):
+    write_easy_set(tmp_path, cells=(8, 8))
+    chosen = Dataset(tmp_path).select("train", "ASCENDING")
+    first, other = (Batches(chosen, 99, seed=seed)[0][0] for seed in (1, 2))
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("kind", ["simulated", "rasters", "arrays"])
+def test_only_models_of_simulated_scenes_are_demo_models(kind):
+    dataset = SimpleNamespace(source={"kind": kind}, pixel_geometry="utm_10m", identity="d" * 64)
+    learnt = dict.fromkeys(("fill_db", "standardisation", "scenes", "events", "patches", "epochs", "best_epoch"))
+    learnt["seconds"] = 0
+    judged = dict.fromkeys(("calibration", "scored_on", "evaluation"))
+    card = fit.model_card(Experiment(polarisation="vv_vh", orbit_pass="ASCENDING"), dataset, learnt, judged, command="")
+    assert (card["data_notice"] == SIMULATED_NOTICE) == (kind == "simulated")
+    assert any("simulated" in limit for limit in card["limits"]) == (kind == "simulated")
+
+
+@pytest.mark.parametrize("name", ["cnn", "cbam", "resnet"])
+def test_values_of_an_experiment_reach_its_network(name):
+    experiment = dataclasses.replace(
+        TINY, network=name, filters=8, dropout=0.7, batch_norm_momentum=0.8, learning_rate=3e-4
+    )
+    model = fit.compiled(experiment, [0] * 4, [1] * 4)
+    assert model.get_layer("dropout").rate == 0.7
+    assert {layer.momentum for layer in model.layers if "norm" in layer.name} == {0.8}
+    assert float(model.optimizer.learning_rate.numpy()) == pytest.approx(3e-4)

@@ -344,3 +344,25 @@ def test_an_event_that_is_not_there_is_refused(tmp_path):
         Dataset(tmp_path).select("train", "ASCENDING", events=("lombok",))
     with pytest.raises(UnusableDataset, match="DESCENDING"):
         Dataset(tmp_path).select("train", "DESCENDING")
+
+
+def test_fill_values_of_one_model_leave_the_set_as_it_is(tmp_path):
+    write_easy_set(tmp_path)
+    dataset = Dataset(tmp_path)
+    filled = dataset.filled_with({"postVV": -9.0})
+    assert filled.select("test", "ASCENDING").fill == (-9, 0, 0, 0)
+    assert dataset.select("test", "ASCENDING").fill == (0, 0, 0, 0)
+
+
+def test_events_are_different_places_though_each_has_a_scene_0(tmp_path):
+    write_easy_set(tmp_path, events=("hokkaido", "papua"), cells=(8, 8))
+    test = Dataset(tmp_path).select("test", "ASCENDING")
+    assert len(set(zip(test.event.tolist(), test.scene.tolist(), strict=True))) == len(set(test.scene.tolist())) == 2
+
+
+def test_a_part_of_a_sample_keeps_its_rows_and_no_event_counts_twice(tmp_path):
+    write_easy_set(tmp_path, events=("hokkaido", "papua"), cells=(8, 8))
+    twice, once = (Dataset(tmp_path).select("test", "ASCENDING", events=("papua",) * n) for n in (2, 1))
+    assert len(twice) == len(once)
+    slides = once.only(once.label == 1)
+    assert len(slides.rows) == len(slides) < len(once)

@@ -17,6 +17,7 @@ from training.patches.labels import Label
 from training.patches.store import BANDS, UnusableDataset
 from training.sources.event_list import paper_events
 from training.sources.inventory import Inventory
+from training.sources.raster_checks import one_grid
 from training.sources.rasters_on_disk import build
 
 CRS = "EPSG:32654"
@@ -493,3 +494,61 @@ def test_images_after_are_those_after_the_last_shock_or_storm():
     later = {e.name: e.post_start.isoformat()[:10] for e in paper_events() if e.post_start != e.pre_end}
     assert later == {"lombok": "2018-08-19", "haiti": "2021-08-17"}
     assert all(e.post_start >= e.pre_end and e.pre_end.tzinfo for e in paper_events())
+
+
+def test_landslides_lie_where_they_are_whichever_tile_comes_first(folder):
+    with rasterio.open(folder / "a.tif") as file:
+        files = tiles_of(folder, file.read(), (128, 128))
+    list(build(configuration(folder, composites=[{"track": "A069", "files": files[::-1]}]), folder / "set"))
+    list(build(configuration(folder), folder / "whole"))
+    for ours, whole in zip(contents(folder / "set"), contents(folder / "whole"), strict=True):
+        np.testing.assert_array_equal(ours, whole)
+
+
+@pytest.mark.parametrize("geometry", [0, 1])
+def test_a_pixel_and_its_geometry_are_of_the_first_tile_that_has_a_value(folder, geometry):
+    bands = ground()
+    bands[4] = geometry
+    write_raster(folder / "a.tif", bands)
+    bands[:4, 96:160] = -9999  # a row of cells
+    bands[4] = 1 - geometry
+    for name in ("b.tif", "c.tif"):
+        write_raster(folder / name, bands)
+    composites = [{"track": "A069", "files": ["a.tif", "b.tif", "c.tif"]}]
+    list(build(configuration(folder, composites=composites), folder / "set"))
+    assert [row["distorted"] for row in rows_by_cell(folder / "set").values()] == [geometry] * 16
+
+
+def test_a_cell_with_just_enough_pixels_is_kept(folder):
+    bands = ground()
+    bands[0, 96:112, 32:96] = np.nan  # a quarter of cell (1, 0)
+    write_raster(folder / "a.tif", bands)
+    list(build(configuration(folder), folder / "set"))
+    assert rows_by_cell(folder / "set")[-7399, 1000]["valid"] == 0.75
+
+
+def test_the_cells_of_the_mapped_area_are_those_inside(folder):
+    write_inventory(folder / "mapped.geojson", [cell_box(1, 1).union(cell_box(1, 2))])
+    list(build(configuration(folder, mapped_area="mapped.geojson"), folder / "set"))
+    assert set(rows_by_cell(folder / "set")) == {(-7399, 1001), (-7399, 1002)}
+
+
+def test_finer_pixels_are_refused(folder):
+    write_raster(folder / "fine.tif", ground(1, 1), pixel=5.0)
+    with pytest.raises(UnusableDataset, match="pixels of 5 m"):
+        one_grid("hokkaido", [folder / "fine.tif"], paper_events())
+
+
+def test_a_pixel_failed_where_its_centre_did(folder):
+    write_inventory(folder / "slides.gpkg", [cell_box(0, 0, 10.4 / 64), cell_box(0, 1, 10.6 / 64)])
+    list(build(configuration(folder), folder / "set"))
+    rows = rows_by_cell(folder / "set")
+    assert [rows[-7400, column]["original"] for column in (1000, 1001)] == [10 / 64, 11 / 64]
+
+
+def test_ground_far_from_the_unseen_earthquakes_may_share_their_latitude_or_longitude(folder):
+    haiti = next(event for event in paper_events() if event.name == "haiti")
+    for n, (east, north) in enumerate(((40, 0), (0, 40))):
+        place = {"west": haiti.lon + east, "north": haiti.lat + north}
+        path = write_raster(folder / f"{n}.tif", ground(1, 1), crs="EPSG:4326", pixel=1e-4, **place)
+        assert one_grid("hokkaido", [path], paper_events()).pixel_geometry == "epsg4326_10m"

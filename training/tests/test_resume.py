@@ -14,9 +14,10 @@ from training.campaign.commands import train_one
 from training.campaign.plan import state_of, tasks_for
 from training.dataset import Dataset
 from training.experiments import Experiment
-from training.fitting import fit
+from training.fitting import fit, keras_progress
 from training.fitting.checkpoint import Keeper
 from training.fitting.environment import times
+from training.fitting.keras_progress import Reporter
 from training.run_files import CHECKPOINT
 from training.tests.easy_patches import write_easy_set
 
@@ -138,3 +139,25 @@ def test_a_run_that_fails_in_the_own_process_leaves_word_of_it(dataset, tmp_path
     assert "failure.json" in raised.value.message
     assert state_of(task.folder) == "failed"
     assert "Traceback" in json.loads((task.folder / "failure.json").read_text())["reason"]
+
+
+def test_best_weights_of_a_checkpoint_are_not_its_last(tmp_path):
+    model = trained(Keeper(tmp_path / CHECKPOINT, None, patience=9, began=0), 0.5, 0.25, 0.75)
+    keeper = Keeper(tmp_path / CHECKPOINT, None, patience=9, began=0)
+    keeper.restore(model)
+    keeper.take_best(model)
+    assert model.get_weights()[0] == 2
+
+
+def test_time_left_of_a_training_that_goes_on_is_that_of_its_own_steps(monkeypatch):
+    clock, told = [0.0], []
+    monkeypatch.setattr(keras_progress.time, "monotonic", lambda: clock[0])
+    one = Reporter(lambda facts, ended: told.append(facts), first_epoch=8)
+    one.set_params({"steps": 5, "epochs": 10})
+    one.on_train_begin()
+    one.on_epoch_begin(8)
+    for batch in range(5):
+        clock[0] += 0.5
+        one.on_train_batch_end(batch, {"loss": 1.0})
+    one.on_epoch_end(8, {"loss": 1.0, "val_loss": 1.0, "val_f1": 0.5})
+    assert (told[-1].step, told[-1].steps, told[-1].seconds_left) == (45, 50, 2.5)

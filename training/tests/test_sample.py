@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import geopandas
 import numpy as np
@@ -12,6 +13,7 @@ from shapely.geometry import box
 
 from quakeslide.domain.composite import bands_of
 from quakeslide.domain.sentinel1 import Polarisation, Stage
+from quakeslide.ports import ExportState
 from tests.contract.earth_engine_service import PROJECT, EarthEngineService, write_image
 from tests.contract.storage_service import StorageService, client_of
 from tests.fakes_exporter import ScriptedArchive, seen
@@ -257,3 +259,38 @@ def test_another_event_joins_the_configuration_that_is_there(tmp_path):
     both = cut_configuration("hokkaido")[1]
     assert list(both) == ["hokkaido", "papua"]
     assert both["hokkaido"] == {**first["hokkaido"], "mapped_area": "mapped.gpkg"}
+
+
+def test_scenes_of_every_window_are_asked_for_and_none_between_two_shocks():
+    """Lombok: two weeks lie between the shocks, whose scenes are of neither stack."""
+    event = next(e for e in paper_events() if e.name == "lombok")
+    everywhere = area_of(event, None).buffer(1)
+    archive = ScriptedArchive(now=datetime.now(UTC))
+    for day in (-360, -348, -40, -28, -16, 5):
+        archive.add(seen(event.pre_end + timedelta(days=day), footprint=everywhere))
+    for day in (3, 15, 55):
+        archive.add(seen(event.post_start + timedelta(days=day), footprint=everywhere))
+    stages = [Stage.parse(text) for text in ("60-12", "365-12", "60-60")]
+    scenes = [scene.scene_id for _, scene in archive.ingested]
+    found = plans(event, area_of(event, None), stages, archive, archive.now)
+    stacks = [
+        [[scenes.index(i) for i in ids] for ids in (p.composite.pre_scenes, p.composite.post_scenes)] for p in found
+    ]
+    assert stacks == [[[2, 3, 4], [6]], [[0, 1, 2, 3, 4], [6]], [[2, 3, 4], [6, 7, 8]]]
+
+
+def test_ground_about_an_inventory_is_exported_too(tmp_path):
+    geopandas.GeoDataFrame(geometry=[box(142, 42, 142.1, 42.1)], crs="EPSG:4326").to_file(tmp_path / "i.gpkg")
+    assert area_of(paper_events()[0], tmp_path / "i.gpkg").bounds == pytest.approx((141.98, 41.98, 142.12, 42.12))
+
+
+def test_an_export_that_succeeded_is_not_made_again(tmp_path):
+    """The command was ended between the export and its files."""
+    composite, started = planned("hokkaido").composite, []
+    exporter = SimpleNamespace(start=lambda *request: started.append(request) or "operations/1")
+    Sampler(tmp_path, exporter, None).start(composite)
+    exports = json.loads((tmp_path / "exports.json").read_text())
+    exports[composite.path]["state"] = ExportState.SUCCEEDED
+    (tmp_path / "exports.json").write_text(json.dumps(exports))
+    Sampler(tmp_path, exporter, None).start(composite)
+    assert len(started) == 1

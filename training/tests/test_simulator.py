@@ -5,9 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import stats
+from shapely.geometry import box
 
-from training.simulator import acquisition, cover, geometry, terrain
+from training.simulator import acquisition, cover, geometry, landslides, realism, terrain
 from training.simulator.events import ARCHIVED, EVENTS, Event, _registry, events_for
+from training.simulator.grid import grid_around
+from training.simulator.landslides import Landslides
 from training.simulator.scene import Scene, median, pass_days
 
 SHAPE = (192, 256)
@@ -337,3 +340,167 @@ def test_passes_repeat_every_twelve_days_on_both_sides():
     before, after = pass_days(3.0, pre_days=60, post_days=12)
     assert after == [3.0]
     assert before == [-57.0, -45.0, -33.0, -21.0, -9.0]
+
+
+@pytest.mark.parametrize(("turned", "slope", "local"), [(180, 30, 8), (0, 30, 68), (90, 30, 46.97)])
+def test_local_incidence_is_the_angle_on_the_slope(turned, slope, local):
+    look = geometry.look_azimuth("ASCENDING", 37.0)
+    seen = geometry.view(plane(slope, look + turned), "ASCENDING", latitude_deg=37.0, centre_incidence_deg=38)
+    assert seen.local_incidence_deg == pytest.approx(local, abs=0.1)
+
+
+def test_shadow_begins_where_the_slope_falls_away_from_the_beam():
+    look = geometry.look_azimuth("ASCENDING", 37.0)
+    shadows = [
+        geometry.view(plane(slope, look), "ASCENDING", latitude_deg=37.0, centre_incidence_deg=38).shadow
+        for slope in (50, 54)
+    ]
+    assert [(shadow.min(), shadow.max()) for shadow in shadows] == [(False, False), (True, True)]
+
+
+@pytest.mark.parametrize("downhill", [20.0, 110.0, 200.0, 290.0])
+def test_aspect_is_the_azimuth_downhill(downhill):
+    assert plane(30, downhill).aspect_deg == pytest.approx(downhill, abs=0.1)
+
+
+@pytest.mark.parametrize(("azimuth", "way"), [(0, (-1, 0)), (90, (0, 1)), (180, (1, 0)), (270, (0, -1))])
+def test_a_slide_runs_from_its_crown_downhill(azimuth, way):
+    nothing = np.zeros((64, 64), np.float32)
+    slides = Landslides(
+        label=np.zeros((64, 64), np.int32), downslope=nothing.copy(), stripped=np.zeros(2), roughness_db=np.zeros(2)
+    )
+    landslides._carve(slides, 1, (32, 32), 30_000.0, np.radians(azimuth), 3.0, 0.0)
+    middle = np.argwhere(slides.label).mean(axis=0) - 32
+    toe = np.unravel_index(slides.downslope.argmax(), (64, 64)) - np.array([32, 32])
+    assert middle @ way > 5
+    assert toe @ way > middle @ way
+
+
+def crowns(monkeypatch, event, shape=(256, 256)):
+    found = []
+    monkeypatch.setattr(
+        landslides, "_carve", lambda slides, number, crown, area, azimuth, *_: found.append((*crown, azimuth))
+    )
+    scene = Scene(event, seed=1, shape=shape)
+    return scene, np.array(found)[:, :2].astype(int), np.array(found)[:, 2]
+
+
+def test_slides_of_a_scene_run_downhill(monkeypatch):
+    scene, found, azimuth = crowns(monkeypatch, replace(EVENTS["hokkaido"], slides_per_km2=20.0))
+    ahead = found + np.stack([-np.cos(azimuth), np.sin(azimuth)], axis=1).round().astype(int)
+    inside = ((ahead >= 0) & (ahead < 256)).all(axis=1)
+    height = scene.terrain.height_m
+    falls = height[tuple(ahead[inside].T)] < height[tuple(found[inside].T)]
+    assert len(falls) > 50
+    assert falls.mean() > 0.95
+
+
+def test_no_slide_breaks_out_on_fields_or_in_rivers(monkeypatch):
+    scene, found, _ = crowns(monkeypatch, replace(EVENTS["hokkaido"], farm=1.0, relief_m=20, slides_per_km2=200.0))
+    assert (scene.cover.kind >= cover.FARM).mean() > 0.3
+    assert len(found) > 500
+    assert (scene.cover.kind[tuple(found.T)] < cover.FARM).all()
+
+
+def test_slides_gather_about_the_focus(monkeypatch):
+    _, found, _ = crowns(monkeypatch, replace(EVENTS["e2e"], focus_km=0.3, slides_per_km2=50.0))
+    assert len(found) > 100
+    assert np.median(np.hypot(*(found - 128).T)) < 50
+
+
+def slid_forest(stripped=1.0):
+    """Flat forest that has slid as a whole: its lower half is the toe; columns 20 to 30 lie in layover, 40 to 50 in shadow."""
+    flat = terrain.describe(np.zeros((64, 64), np.float32))
+    seen = geometry.view(flat, "ASCENDING", latitude_deg=37.0, centre_incidence_deg=38)
+    column = np.arange(64)[None].repeat(64, axis=0)
+    seen = replace(seen, layover=(column >= 20) & (column < 30), shadow=(column >= 40) & (column < 50))
+    nothing = np.zeros((64, 64), np.float32)
+    even = replace(Scene(calm(), seed=3, shape=(64, 64)).cover, kind=np.zeros((64, 64), np.uint8), texture_db=nothing)
+    toe = np.where(np.arange(64) < 32, -0.5, 0.5)[:, None].repeat(64, axis=1).astype(np.float32)
+    slides = Landslides(
+        label=np.ones((64, 64), np.int32),
+        downslope=toe,
+        stripped=np.float32([0, stripped]),
+        roughness_db=np.zeros(2, np.float32),
+    )
+    return seen, acquisition.illuminate(even, slides, seen, "VV")
+
+
+@pytest.mark.parametrize("stripped", [1.0, 0.5])
+def test_a_slide_shows_bare_ground_as_far_as_it_is_seen(stripped):
+    seen, ground = slid_forest(stripped)
+    local = seen.local_incidence_deg
+    crown_db = -5.4 - 0.17 * (local - 20) - 0.4 - 10 * np.log10(np.cos(np.radians(local)))
+    for rows, bare_db in ((slice(0, 32), crown_db), (slice(32, 64), crown_db + 1.3)):
+        power = stripped * 10 ** (bare_db / 10) + (1 - stripped) * 10**-0.7  # of a forest of -7 dB
+        expected = (10 * np.log10(power) + 7) * np.where(seen.shadow, 0, np.where(seen.layover, 0.5, 1))
+        np.testing.assert_allclose(ground.change_db[rows], expected[rows], atol=1e-4)
+
+
+def test_shadow_is_dark():
+    _, ground = slid_forest()
+    assert (ground.before_db[:, 45] - ground.before_db[:, 55]) == pytest.approx(-13, abs=0.1)
+
+
+def quiet_db(monkeypatch, day, *, event=None, kind=cover.GRASS, shift_px=(0.0, 0.0), before_db=None, **changes):
+    monkeypatch.setattr(acquisition, "speckle_db", lambda rng, shape: np.zeros(shape, np.float32))
+    nothing = np.zeros((48, 48), np.float32)
+    even = acquisition.Ground(before_db=nothing - 8 if before_db is None else before_db, change_db=nothing)
+    land = replace(
+        Scene(calm(), seed=3, shape=(48, 48)).cover,
+        parcel=NOWHERE,
+        cuts=(),
+        kind=np.full((48, 48), kind, np.uint8),
+        **changes,
+    )
+    rng = np.random.default_rng(0)
+    return acquisition.acquire(
+        event or calm(), land, even, still((48, 48), shift_px), day=day, polarisation="VV", rng=rng
+    )
+
+
+def test_gravel_comes_with_the_earthquake(monkeypatch):
+    gravel = {"kind": cover.RIVER, "sediment_db": np.full((48, 48), 3, np.float32)}
+    before, after = (quiet_db(monkeypatch, day, **gravel) for day in (-1.0, 1.0))
+    assert before.mean() < after.mean() - 2
+    np.testing.assert_array_equal(before, quiet_db(monkeypatch, -1.0, kind=cover.RIVER))
+
+
+def test_the_same_day_of_another_year_is_of_the_same_season(monkeypatch):
+    seasonal = replace(calm(), season=1.0)
+    here, there, other = (quiet_db(monkeypatch, day, event=seasonal) for day in (-40.0, -405.0, -222.0))
+    np.testing.assert_allclose(here, there, atol=1e-5)
+    assert np.abs(here - other).min() > 0.5
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_shift_moves_along_its_own_axis(monkeypatch, axis):
+    power = 1 + 0.1 * np.arange(48, dtype=np.float32)[:, None].repeat(48, axis=1)
+    power = power if axis == 0 else power.T
+    seen = quiet_db(monkeypatch, -1.0, before_db=10 * np.log10(power), shift_px=(0.3, 0.0) if axis == 0 else (0.0, 0.3))
+    moved = 10 ** (seen.astype(np.float64) / 10) - float(acquisition.NOISE_FLOOR)
+    np.testing.assert_allclose(moved[4:-4, 4:-4], power[4:-4, 4:-4] - 0.03, rtol=1e-4)
+
+
+def test_edges_are_mirrored():
+    field = np.arange(16, dtype=np.float32).reshape(4, 4)
+    kernel = np.array([0.5, 0.25], np.float32)
+    assert acquisition._blur(field, kernel)[:2, :2].tolist() == [[2.5, 3.0], [4.5, 5.0]]
+
+
+def test_cuts_are_as_many_as_the_event_says():
+    counts = [len(cover._clear_cuts(np.random.default_rng(seed), (1000, 1000), 0.15)) for seed in range(20)]
+    assert np.mean(counts) == pytest.approx(15, rel=0.2)
+
+
+def test_the_southern_hemisphere_has_zones_of_its_own():
+    assert [grid_around(box(116, lat, 116.1, lat + 0.1), size_px=2000).epsg for lat in (8, -8)] == [32650, 32750]
+
+
+def test_one_storm_is_not_what_a_date_is_compared_with():
+    stack = np.zeros((6, 90, 90), np.float32)
+    stack[2] = 30
+    stack[-1] = 1.5
+    found = realism.change(stack, 10.0)
+    assert (found.shift_db, found.noise_db) == (pytest.approx(1.5), pytest.approx(0))
+    assert found.structure_db[1] == pytest.approx(0)

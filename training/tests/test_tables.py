@@ -345,3 +345,28 @@ def test_curves_are_drawn_from_what_a_run_wrote(tmp_path):
     assert (tmp_path / "c.png").stat().st_size > 20_000
     (tmp_path / "metrics.json").write_text("{}")
     assert "older release" in CliRunner().invoke(curves_command, arguments).output
+
+
+def test_baseline_of_an_unseen_event_is_not_the_network(runs):
+    ours, base = (
+        line for line in printed("5", runs)[2:] if line[:2] == ["sumatra", "ascending"] and line[2] != "paper"
+    )
+    assert (ours[5], base[2], base[5]) == ("0.2750", "threshold and density", "0.4000")
+
+
+def test_small_slides_count_for_the_baseline_as_the_baseline_finds_them(runs):
+    for file in runs.rglob("metrics.json"):
+        metrics = json.loads(file.read_text())
+        metrics["evaluation"]["test"]["subthreshold_as_background"]["baseline"]["f1"] = 0.123
+        file.write_text(json.dumps(metrics))
+    lines = [line for line in printed("4", runs) if line[:2] == ["vv_vh", "ascending"]]
+    assert lines[2][12] == "0.123"
+
+
+def test_a_table_is_of_the_threshold_that_was_asked_for(runs):
+    for file in runs.rglob("metrics.json"):
+        metrics = json.loads(file.read_text())
+        metrics["evaluation"]["test"]["f1"] = 0.111
+        file.write_text(json.dumps(metrics))
+    ours = [x for x in printed("A2", runs, "--at", "published") if x[:2] == ["ascending", "60-12"]][1:]
+    assert [line[7] for line in ours] == ["11.10 ± 0.0", "11.10"]

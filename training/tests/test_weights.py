@@ -261,3 +261,9 @@ def test_import_as_the_other_variant_is_refused(tmp_path, trained):
     right = CliRunner().invoke(import_weights_command, [*arguments, "--variant", "published"])
     assert right.exit_code == 0, right.output
     assert "look like: published" in right.output
+
+
+def test_an_import_says_what_it_was_told(tmp_path, file):
+    _, card = import_weights(file, tmp_path / "models", variant="paper", name=NAME, pixel_geometry="utm_10m")
+    assert card["pixel_geometry"] == "utm_10m"
+    assert card["fill_db"] == {"postVV": -10, "postVH": -16, "diffVV": 0, "diffVH": 0}
