@@ -14,9 +14,9 @@ from training.tests.campaigns import children, finished, wait_until, wait_until_
 pytestmark = pytest.mark.timeout(1200)  # where others use the machine, TensorFlow alone takes a minute to start
 
 
-def test_four_runs_by_processes_survive_a_kill_and_a_failure(start, tmp_path):
+def test_three_runs_by_processes_survive_a_kill_and_a_failure(start, tmp_path):
     runs = tmp_path / "runs"
-    grid = ["--grid", "--epochs", "8", "--engine", "processes", "--jobs", "2"]
+    grid = ["--seed", "0", "--seed", "1", "--seed", "2", "--epochs", "8", "--engine", "processes", "--jobs", "2"]
     campaign = start(*grid)
 
     def one_is_finished_and_another_has_begun():
@@ -39,14 +39,14 @@ def test_four_runs_by_processes_survive_a_kill_and_a_failure(start, tmp_path):
     assert list(runs.glob("*/failure.json")) == [failure]
     assert "remove it, and this training begins anew" in json.loads(failure.read_text())["reason"]
     kept = finished(runs)
-    assert len(kept) == 3
+    assert len(kept) == 2
     assert kept.items() >= before.items()
 
     broken.unlink()
     again = start(*grid)
     output, _ = again.communicate(timeout=400)
     assert again.returncode == 0, output
-    assert "1 finished, 3 kept" in output
+    assert "1 finished, 2 kept" in output
     assert not list(runs.glob("*/failure.json"))
     assert {json.loads(path.read_text())["epochs"] for path in runs.glob("*/history.json")} == {8}
     assert finished(runs).items() >= kept.items()

@@ -27,8 +27,8 @@ def checkpointed(path):
 
 def test_runs_by_ray_survive_a_kill(start, tmp_path):
     runs = tmp_path / "runs"
-    grid = ["--grid", "--epochs", "24", "--part", "1/2", "--engine", "ray", "--jobs", "2"]
-    first = start(*grid)
+    grid = ["--grid", "--epochs", "24", "--part", "1/2", "--engine", "ray"]
+    first = start(*grid, "--jobs", "1")
     wait_until(lambda: list(runs.glob("*/checkpoint.npz")), first)
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
@@ -36,7 +36,7 @@ def test_runs_by_ray_survive_a_kill(start, tmp_path):
     before = finished(runs)
     assert len(before) < 2
     begun = {path.parent: checkpointed(path) for path in runs.glob("*/checkpoint.npz")}
-    again = start(*grid)
+    again = start(*grid, "--jobs", "2")
     output, _ = again.communicate(timeout=400)
     assert again.returncode == 0, output
     assert len(finished(runs)) == 2

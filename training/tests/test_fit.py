@@ -34,8 +34,8 @@ SMALL = Experiment(
     imbalance=1,
     learning_rate=3e-3,
     batch_size=32,
-    epochs=25,
-    patience=25,
+    epochs=18,
+    patience=18,
 )
 TINY = Experiment(polarisation="vv_vh", orbit_pass="ASCENDING", filters=1, imbalance=3, epochs=1, batch_size=16)
 
