@@ -83,9 +83,9 @@ def worker(stack: Stack, function: str, *, killed: int | None = None) -> int:
     raise TimeoutError(f"{function} has no worker")
 
 
-def kill_after(stack: Stack, function: str, pattern: str) -> int:
-    """Have a function's worker killed as soon as it has written an object of that name; return its process."""
-    pid = worker(stack, function)
+def kill_after(stack: Stack, function: str, pattern: str, *, killed: int | None = None) -> int:
+    """Have a function's worker killed as soon as it has written an object of that name; return its process, not the one killed before."""
+    pid = worker(stack, function, killed=killed)
     stack.set_faults("storage", [{"on": "object_written", "name": pattern, "action": "kill", "pid": pid, "times": 1}])
     return pid
 
@@ -152,8 +152,9 @@ def ends_as_if_nothing_had_happened(stack: Stack, event_id: str, plain: dict[str
 def test_exporter_killed_after_each_of_its_writes_in_turn(stack: Stack, plain: dict[str, bytes]) -> None:
     event_id = "kill_turns"
     forget_cells(stack)
+    killed = None
     for number, pattern in enumerate(EXPORTER.values()):
-        kill_after(stack, "export_composites", pattern.replace("EVENT", event_id))
+        killed = kill_after(stack, "export_composites", pattern.replace("EVENT", event_id), killed=killed)
         if number == 0:
             ask(stack, event_id)
         for _ in range(3):  # a look that meets the killed delivery's retry gives way to it
