@@ -8,15 +8,14 @@ from matplotlib.figure import Figure
 SUFFIXES = (".png", ".pdf", ".svg")
 
 
-def refuse_other_suffix(out: Path) -> Path:
-    """Return the file of a figure if its name says which kind it is; matplotlib would add an end to a name that has none.
+def refuse_other_suffix(out: Path) -> None:
+    """Refuse a file whose name does not say which kind of figure it is; matplotlib would add an end to a name that has none.
 
     Raises:
         click.BadParameter: it ends otherwise.
     """
     if out.suffix.lower() not in SUFFIXES:
         raise BadParameter(f"{out}: a figure ends in {', '.join(SUFFIXES)}")
-    return out
 
 
 def save_figure(figure: Figure, out: Path) -> None:
