@@ -30,6 +30,7 @@ FINAL = timedelta(days=12)
 WIDE_AREA = shapely.box(136.930, 37.330, 136.9845, 37.3738)  # 5 x 5 km: 640 px with its margin
 TINY_AREA = shapely.box(136.947, 37.345, 136.967, 37.361)  # 2 x 2 km: four ragged shards of 256 px
 READY = NOTO_ORIGIN + timedelta(days=13)  # every pass has come: a request made now goes through to the final map
+PATIENCE_LOOKS = 25  # more than messages ever wait at once
 EAGER = 1e-30  # as threshold: every window that was scored is a candidate, whatever the model says
 NOTHING = 0.999999  # as threshold: no window is one
 
@@ -212,14 +213,30 @@ def look(stack: Stack, event_id: str, step: timedelta = timedelta(hours=1)) -> N
     stack.settle()
 
 
-def complete(stack: Stack, event_id: str, *, looks: int = 5) -> dict[str, bytes]:
-    """Look at a watch until its products are there, nothing waits for a retry and the watch knows; return them without the id."""
-    for _ in range(looks):
-        if results_of(stack, event_id, "detections/") and not waiting(stack):
+def complete(stack: Stack, event_id: str) -> dict[str, bytes]:
+    """Look at a watch until its products are there, let every retry through, look once more so that the watch knows.
+
+    Returns:
+        The products without the event's id.
+    """
+    for _ in range(PATIENCE_LOOKS):
+        if results_of(stack, event_id, "detections/"):
             break
         look(stack, event_id)
+    let_retries_through(stack)
     look(stack, event_id)
+    let_retries_through(stack)
     return anonymous(stack, event_id)
+
+
+def let_retries_through(stack: Stack) -> None:
+    """Move the clock on until nothing waits for a retry; of those that race for a watch, each round lets one through at least."""
+    for _ in range(PATIENCE_LOOKS):
+        if not waiting(stack):
+            return
+        stack.clock.set(stack.clock.now() + timedelta(hours=1))
+        stack.settle()
+    raise TimeoutError(f"{waiting(stack)} messages still wait for a retry; logs in {stack.folder / 'logs'}")
 
 
 def later(stack: Stack, step: timedelta = timedelta(hours=1)) -> None:

@@ -19,6 +19,7 @@ from infra.local.provision import PROJECT
 from infra.local.stack import Stack
 from infra.local.stories import NOTO, NOTO_ORIGIN
 from tests.e2e.story import (
+    PATIENCE_LOOKS,
     READY,
     ask,
     complete,
@@ -157,9 +158,12 @@ def test_exporter_killed_after_each_of_its_writes_in_turn(stack: Stack, plain: d
         killed = kill_after(stack, "export_composites", pattern.replace("EVENT", event_id), killed=killed)
         if number == 0:
             ask(stack, event_id)
-        for _ in range(3):  # a look that meets the killed delivery's retry gives way to it
-            if faults_left(stack):
-                look(stack, event_id)
+        # every killed delivery is tried again beside the look, and all race for the watch; one from before the kill that wins gives
+        # way to the intent that was left pending, and is gone then
+        for _ in range(PATIENCE_LOOKS):
+            if not faults_left(stack):
+                break
+            look(stack, event_id)
         assert faults_left(stack) == [], pattern
     ends_as_if_nothing_had_happened(stack, event_id, plain)
 
