@@ -13,19 +13,19 @@ variant they would load into the wrong network unnoticed. Keys read here and by 
     fill_db      what replaces a missing pixel, {band: dB}
     sha256       of weights.npz; written by `save_weights`
     precision    the served graph multiplies in, "float32" (also where the key is absent) or "bfloat16" (`training.served.precision`)
-
-Values by band may also be a list in the order of `bands`.
 """
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from training.networks import build
+from training.architectures import Architecture, Variant
+from training.networks import WINDOW_PX, build
 from training.run_files import CARD, WEIGHTS
 
 ARCHITECTURE_KEYS = ("variant", "filters", "bands", "standardisation")
@@ -33,6 +33,40 @@ ARCHITECTURE_KEYS = ("variant", "filters", "bands", "standardisation")
 
 class UnusableModel(ValueError):
     """A model folder whose card and weights cannot be trusted together; the message names the folder and the fault."""
+
+
+def network_card(
+    name: str,
+    bands: Sequence[str],
+    *,
+    version: int,
+    architecture: Architecture = "cnn",
+    variant: Variant,
+    filters: int,
+    fill_db: Mapping[str, float],
+    standardisation: Mapping[str, Mapping[str, float]] | None,
+    pixel_geometry: str,
+    threshold: float,
+    calibration: Mapping[str, Any] | None,
+    data_notice: str,
+) -> dict[str, Any]:
+    """Return what every card says, whoever learnt the weights: what whoever runs the network has to know, the detector included."""
+    return {
+        "name": name,
+        "version": version,
+        "bands": list(bands),
+        "units": "dB",
+        "window_px": WINDOW_PX,
+        "pixel_geometry": pixel_geometry,
+        "fill_db": dict(fill_db),
+        "standardisation": standardisation,
+        "threshold": threshold,
+        "calibration": calibration,
+        "architecture": architecture,
+        "variant": variant,
+        "filters": filters,
+        "data_notice": data_notice,
+    }
 
 
 def sha256_of(path: Path) -> str:
@@ -75,7 +109,8 @@ def read_card(folder: Path) -> dict[str, Any]:
     """Return the card of a model folder after checking that it belongs to the weights beside it.
 
     Raises:
-        UnusableModel: a file is missing, a needed key is missing, or the weights are not the ones the card describes.
+        UnusableModel: a file is missing, a needed key is missing, what is given by band is of other bands, or the weights are not the ones
+            the card describes.
     """
     for file in (CARD, WEIGHTS):
         if not (folder / file).is_file():
@@ -89,6 +124,7 @@ def read_card(folder: Path) -> dict[str, Any]:
             raise UnusableModel(
                 f"{folder / CARD}: {key!r} is missing; the weights alone do not say which network they fit"
             )
+    _refuse_values_of_other_bands(folder, card)
     if (found := sha256_of(folder / WEIGHTS)) != card["sha256"]:
         raise UnusableModel(f"{folder / WEIGHTS}: sha256 is {found}, the card says {card['sha256']}")
     return card
@@ -107,8 +143,8 @@ def load_model(folder: Path) -> keras.Model:
         bands=len(card["bands"]),
         filters=card["filters"],
         variant=card["variant"],
-        mean=None if constants is None else _by_band(folder, card, "mean", constants["mean"]),
-        std=None if constants is None else _by_band(folder, card, "std", constants["std"]),
+        mean=None if constants is None else _in_order(constants["mean"], card),
+        std=None if constants is None else _in_order(constants["std"], card),
     )
     with np.load(folder / WEIGHTS) as arrays:
         weights = [arrays[name].astype(np.float32) for name in sorted(arrays.files)]
@@ -121,14 +157,21 @@ def load_model(folder: Path) -> keras.Model:
     return model
 
 
-def _by_band(folder: Path, card: dict[str, Any], key: str, values: dict[str, float] | list[float]) -> list[float]:
-    """Return one value for each of the card's bands, in their order."""
-    bands = card["bands"]
-    if len(values) != len(bands) or (isinstance(values, dict) and set(values) != set(bands)):
-        raise UnusableModel(f"{folder / CARD}: {key!r} does not give one value for each of {', '.join(bands)}")
-    return [values[band] for band in bands] if isinstance(values, dict) else list(values)
-
-
-def fill_db(folder: Path, card: dict[str, Any]) -> list[float]:
+def fill_db(card: dict[str, Any]) -> list[float]:
     """Return what replaces a missing pixel, one value in dB for each of the card's bands, in their order."""
-    return _by_band(folder, card, "fill_db", card["fill_db"])
+    return _in_order(card["fill_db"], card)
+
+
+def _in_order(by_band: dict[str, float], card: dict[str, Any]) -> list[float]:
+    return [by_band[band] for band in card["bands"]]
+
+
+def _refuse_values_of_other_bands(folder: Path, card: dict[str, Any]) -> None:
+    constants = card["standardisation"]
+    by_band = {} if constants is None else {key: constants.get(key) for key in ("mean", "std")}
+    if "fill_db" in card:
+        by_band["fill_db"] = card["fill_db"]
+    for key, values in by_band.items():
+        if not isinstance(values, dict) or set(values) != set(card["bands"]):
+            bands = ", ".join(card["bands"])
+            raise UnusableModel(f"{folder / CARD}: {key!r} does not give one value for each of {bands}, by name")

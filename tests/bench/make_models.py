@@ -43,8 +43,8 @@ def main(to: Path, filters: tuple[int, ...], variants: tuple[str, ...]) -> None:
             bands=len(card["bands"]),
             filters=number,
             variant=variant,  # type: ignore[arg-type]
-            mean=constants["mean"],
-            std=constants["std"],
+            mean=[constants["mean"][band] for band in card["bands"]],
+            std=[constants["std"][band] for band in card["bands"]],
         )
         about = {"variant": variant, "filters": number, "data_notice": "random weights, for timing only"}
         save_weights(model, weights, {key: card[key] for key in kept} | about)

@@ -52,7 +52,8 @@ out, bands = Path(sys.argv[1]), ["postVV", "postVH", "diffVV", "diffVH"]
 model = random_model(seed=3, filters=4, mean=[-11.0, -18.0, 0.0, 0.0], std=[4.0] * 4)
 card = dict(name="vv_vh_ascending_60_12", version=1, bands=bands, units="dB", window_px=64, pixel_geometry="utm_10m",
             fill_db=dict(zip(bands, [-11.0, -18.0, 0.0, 0.0])), threshold=0.6, calibration=None, variant="published",
-            filters=4, standardisation=dict(mean=[-11.0, -18.0, 0.0, 0.0], std=[4.0] * 4), data_notice="random weights")
+            filters=4, standardisation=dict(mean=dict(zip(bands, [-11.0, -18.0, 0.0, 0.0])), std=dict.fromkeys(bands, 4.0)),
+            data_notice="random weights")
 save_weights(model, out / "weights", card)
 export_saved_model(out / "weights", out / "models")
 """

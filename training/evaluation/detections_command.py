@@ -30,7 +30,7 @@ def score_maps(folder: Path, maps: Iterator[Map], threshold: float | None) -> di
     rows: dict[str, Any] = {}
     total = MapScores()
     for one in maps:
-        found = scan(model, one.image, fill_db(folder, card))
+        found = scan(model, one.image, fill_db(card))
         boxes = boxes_on_map(found.kept(limit), one.transform)
         scores = match(boxes, one.landslides, window_m2=one.window_m2, not_scored=found.not_scored)
         rows[one.name] = {**scores.as_dict(), "without_layover_and_shadow": one.is_filtered}

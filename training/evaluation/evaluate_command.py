@@ -81,10 +81,8 @@ def dataset_of(card: dict[str, Any], data: Path) -> Dataset:
     Raises:
         UnusableDataset: there is none.
     """
-    fills = card["fill_db"]
-    by_band = fills if isinstance(fills, dict) else dict(zip(card["bands"], fills, strict=True))
     name = ModelName.parse(card["name"])
-    return dataset_for(data, name.pre_days, name.post_days).filled_with(by_band)
+    return dataset_for(data, name.pre_days, name.post_days).filled_with(card["fill_db"])
 
 
 def as_trained(card: dict[str, Any], dataset: Dataset) -> Experiment:

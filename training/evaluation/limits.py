@@ -52,7 +52,7 @@ def limits_of_card(card: dict[str, Any], *, scored_on: str, learnt_elsewhere: bo
     """
     if imported := card.get("imported"):
         return [] if learnt_elsewhere else [RELEASED if imported["released"] else IMPORTED]
-    learnt_from = "simulated" if card["data_notice"] == SIMULATED_NOTICE else "real"
+    learnt_from = card["training"]["patches_from"]
     return limits(experiment_of(card), card["pixel_geometry"], learnt_from=learnt_from, scored_on=scored_on)
 
 

@@ -117,7 +117,7 @@ def measure(folder: Path, maps: Iterator[Map], threshold: float | None, rounds: 
     card, model = read_card(folder), load_model(folder)
     limit = card["threshold"] if threshold is None else threshold
     tiles = {
-        precision: partial(_score, ServingGraph(model, fill_db(folder, card), precision).served["tile"])
+        precision: partial(_score, ServingGraph(model, fill_db(card), precision).served["tile"])
         for precision in (DEFAULT, OTHER)
     }
     total, names = Effect(), []

@@ -93,7 +93,10 @@ def train(
     """
     began = time.monotonic()
     mean, std = constants_of(samples(experiment, dataset)[0])
-    fills = {band: m if band.startswith("post") else 0.0 for band, m in zip(experiment.bands, mean, strict=True)}
+    constants = {
+        key: dict(zip(experiment.bands, values, strict=True)) for key, values in (("mean", mean), ("std", std))
+    }
+    fills = {band: m if band.startswith("post") else 0.0 for band, m in constants["mean"].items()}
     seen, judged = samples(experiment, dataset.filled_with(fills))
     keras.utils.set_random_seed(experiment.seed)
     model = compiled(experiment, mean, std)
@@ -112,7 +115,7 @@ def train(
         )
     keeper.take_best(model)
     return model, {
-        "standardisation": {"mean": mean, "std": std} if experiment.standardise else None,
+        "standardisation": constants if experiment.standardise else None,
         "fill_db": fills,
         "patches": {"train": len(seen), "validation": len(judged)},
         "events": sorted(set(seen.event.tolist())),
@@ -197,25 +200,27 @@ def model_card(
 ) -> dict[str, Any]:
     """Return the card of a model, but for the hash of its weights."""
     kind = dataset.source["kind"]
-    return {
-        "name": experiment.model_name,
-        "version": 1,
-        "bands": list(experiment.bands),
-        "units": "dB",
-        "window_px": networks.WINDOW_PX,
-        "pixel_geometry": dataset.pixel_geometry,
-        "fill_db": learnt["fill_db"],
-        "standardisation": learnt["standardisation"],
-        "threshold": THRESHOLD,
-        "calibration": judged["calibration"],
-        "architecture": experiment.network,
-        "variant": experiment.variant,
-        "filters": experiment.filters,
+    network = model_folder.network_card(
+        experiment.model_name,
+        experiment.bands,
+        version=1,
+        architecture=experiment.network,
+        variant=experiment.variant,
+        filters=experiment.filters,
+        fill_db=learnt["fill_db"],
+        standardisation=learnt["standardisation"],
+        pixel_geometry=dataset.pixel_geometry,
+        threshold=THRESHOLD,
+        calibration=judged["calibration"],
+        data_notice=SIMULATED_NOTICE if kind == "simulated" else RESEARCH_NOTICE,
+    )
+    return network | {
         "dropout": experiment.dropout,
         "training": {
             "command": command,
             "run": experiment.run_id(dataset.identity),
             "patch_set": dataset.identity,
+            "patches_from": kind,
             "experiment": asdict(experiment),
             "scenes": learnt["scenes"],
             "events": learnt["events"],
@@ -227,5 +232,4 @@ def model_card(
         "scored_on": judged["scored_on"],
         "evaluation": judged["evaluation"],
         "limits": limits(experiment, dataset.pixel_geometry, learnt_from=kind, scored_on=kind),
-        "data_notice": SIMULATED_NOTICE if kind == "simulated" else RESEARCH_NOTICE,
     }

@@ -55,7 +55,7 @@ def export_saved_model(
         raise UnusableModel(f"{folder}: only the CNN can be served, this is {architecture!r}")
     _refuse_other_precision(card, version)
     version.parent.mkdir(parents=True, exist_ok=True)
-    graph = ServingGraph(load_model(folder), fill_db(folder, card), precision_of(card))
+    graph = ServingGraph(load_model(folder), fill_db(card), precision_of(card))
     # Hidden until whole: model servers look only at folders whose name is an integer.
     draft = version.with_name(f".{version.name}-{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)

@@ -71,7 +71,7 @@ def places(tmp_path_factory):
     scores = predict(model, test)
     card = {
         "name": "vv_vh_ascending_60_12", "version": 1, "variant": "published", "filters": 4, "bands": list(BANDS),
-        "standardisation": {"mean": [-12.0, -12.0, 0.0, 0.0], "std": [0.5] * 4},
+        "standardisation": {"mean": dict(zip(BANDS, [-12.0, -12.0, 0.0, 0.0], strict=True)), "std": dict.fromkeys(BANDS, 0.5)},
         "threshold": float(np.median(scores[test.label == 1])), "fill_db": dict.fromkeys(BANDS, 0.0),
         "pixel_geometry": "utm_10m", "scored_on": {"kind": "easy"},
         "training": {

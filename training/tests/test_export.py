@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from training.model_folder import UnusableModel, load_model, save_weights, sha256_of
+from training.model_folder import UnusableModel, load_model, read_card, save_weights, sha256_of
 from training.networks import build
 from training.served.export import export_command, export_saved_model
 from training.served.warm_up import FILE, write_warm_up
 from training.tests.numpy_network import random_model, randomise
 
+BANDS = ["postVV", "postVH", "diffVV", "diffVH"]
 MEAN, STD = [-9.0, -16.0, 0.0, 0.0], [4.0, 4.0, 2.0, 2.0]
 
 
@@ -21,9 +22,9 @@ def card(**changes):
         "version": 1,
         "variant": "published",
         "filters": 4,
-        "bands": ["postVV", "postVH", "diffVV", "diffVH"],
-        "standardisation": {"mean": MEAN, "std": STD},
-        "fill_db": [-9.0, -16.0, 0.0, 0.0],
+        "bands": BANDS,
+        "standardisation": {"mean": dict(zip(BANDS, MEAN, strict=True)), "std": dict(zip(BANDS, STD, strict=True))},
+        "fill_db": dict(zip(BANDS, [-9.0, -16.0, 0.0, 0.0], strict=True)),
         **changes,
     }
 
@@ -38,7 +39,8 @@ def test_saved_model_scores_as_before(tmp_path, variant):
 
 def test_raw_db_model_has_no_standardisation(tmp_path):
     model = random_model(seed=5, filters=4, bands=2)
-    save_weights(model, tmp_path, card(bands=["postVV", "diffVV"], standardisation=None))
+    bands = ["postVV", "diffVV"]
+    save_weights(model, tmp_path, card(bands=bands, standardisation=None, fill_db=dict.fromkeys(bands, 0.0)))
     patches = np.random.default_rng(0).normal(-6, 5, (2, 64, 64, 2)).astype(np.float32)
     np.testing.assert_array_equal(load_model(tmp_path)(patches), model(patches))
 
@@ -159,11 +161,19 @@ def test_model_that_cannot_be_served_is_refused(tmp_path, key):
         export_saved_model(tmp_path / "m", tmp_path / "to")
 
 
-@pytest.mark.parametrize("fill", [[0.0, 0.0], {"postVV": -9.0, "postVH": -16.0, "diffVV": 0.0, "diffHV": 0.0}])
-def test_values_that_do_not_fit_the_bands_are_refused(tmp_path, fill):
-    save_weights(random_model(seed=5, filters=4), tmp_path / "m", card(fill_db=fill))
-    with pytest.raises(UnusableModel, match="fill_db"):
-        export_saved_model(tmp_path / "m", tmp_path / "to")
+@pytest.mark.parametrize(
+    "values", [[0.0] * 4, {"postVV": 1.0, "postVH": 1.0, "diffVV": 1.0, "diffHV": 1.0}, {"postVV": 1.0}, None]
+)
+@pytest.mark.parametrize("key", ["fill_db", "mean", "std"])
+def test_values_that_do_not_fit_the_bands_are_refused(tmp_path, key, values):
+    right = card()
+    changed = (
+        {"fill_db": values} if key == "fill_db" else {"standardisation": {**right["standardisation"], key: values}}
+    )
+    save_weights(random_model(seed=5, filters=4, mean=MEAN, std=STD), tmp_path, {**right, **changed})
+    for read in (read_card, load_model):
+        with pytest.raises(UnusableModel, match=f"'{key}' does not give one value for each of postVV, postVH"):
+            read(tmp_path)
 
 
 @pytest.mark.parametrize("architecture", ["cbam", "resnet"])

@@ -13,7 +13,7 @@ from rich.console import Console
 from training import model_folder
 from training.dataset import Dataset
 from training.evaluation.evaluate import predict
-from training.evaluation.limits import SIMULATED_NOTICE
+from training.evaluation.limits import SIMULATED_NOTICE, limits_of_card
 from training.evaluation.scores import count
 from training.experiments import Experiment
 from training.fitting import fit
@@ -73,7 +73,7 @@ def test_card_says_where_the_model_comes_from(run):
     assert (card["name"], card["version"], card["window_px"]) == ("vv_vh_descending_60_12", 1, 64)
     assert card["bands"] == ["postVV", "postVH", "diffVV", "diffVH"]
     assert (card["fill_db"]["diffVV"], card["fill_db"]["diffVH"]) == (0, 0)
-    assert card["fill_db"]["postVV"] == card["standardisation"]["mean"][0]
+    assert card["fill_db"]["postVV"] == card["standardisation"]["mean"]["postVV"]
     assert (card["units"], card["pixel_geometry"], card["threshold"]) == ("dB", "utm_10m", 0.6)
     assert card["calibration"]["method"] == "platt"
     assert (card["training"]["scenes"], card["training"]["events"]) == (4, ["practice"])
@@ -241,12 +241,13 @@ def test_order_of_batches_follows_from_the_seed(tmp_path):
 @pytest.mark.parametrize("kind", ["simulated", "rasters", "arrays"])
 def test_only_models_of_simulated_scenes_are_demo_models(kind):
     dataset = SimpleNamespace(source={"kind": kind}, pixel_geometry="utm_10m", identity="d" * 64)
-    learnt = dict.fromkeys(("fill_db", "standardisation", "scenes", "events", "patches", "epochs", "best_epoch"))
+    learnt = {"fill_db": {}} | dict.fromkeys(("standardisation", "scenes", "events", "patches", "epochs", "best_epoch"))
     learnt["seconds"] = 0
     judged = dict.fromkeys(("calibration", "scored_on", "evaluation"))
     card = fit.model_card(Experiment(polarisation="vv_vh", orbit_pass="ASCENDING"), dataset, learnt, judged, command="")
     assert (card["data_notice"] == SIMULATED_NOTICE) == (kind == "simulated")
     assert any("simulated" in limit for limit in card["limits"]) == (kind == "simulated")
+    assert limits_of_card(card, scored_on=kind, learnt_elsewhere=False) == card["limits"]
 
 
 @pytest.mark.parametrize("name", ["cnn", "cbam", "resnet"])

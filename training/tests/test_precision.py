@@ -83,7 +83,7 @@ def card(**changes):
         "variant": "published",
         "filters": 4,
         "bands": list(BANDS),
-        "standardisation": {"mean": MEAN, "std": STD},
+        "standardisation": {"mean": dict(zip(BANDS, MEAN, strict=True)), "std": dict(zip(BANDS, STD, strict=True))},
         "fill_db": dict.fromkeys(BANDS, 0.0),
         "threshold": 0.6,
         **changes,

@@ -10,9 +10,8 @@ import numpy as np
 from training.architectures import Variant
 from training.evaluation.scores import THRESHOLD
 from training.experiments import BANDS
-from training.model_folder import UnusableModel, save_weights, sha256_of
+from training.model_folder import UnusableModel, network_card, save_weights, sha256_of
 from training.model_name import ModelName
-from training.networks import WINDOW_PX
 from training.weights.forensic import examine
 from training.weights.legacy import LegacyWeights, UnreadableWeights, read_legacy
 
@@ -80,27 +79,24 @@ def import_weights(
             f"{file}: imported as {variant!r}, but its weights look trained as {evidence.verdict!r} ({evidence.as_dict()}); "
             "say --despite-forensics if you know better"
         )
-    card = {
-        "name": name,
-        "version": version,
-        "architecture": "cnn",
-        "bands": list(bands),
-        "units": "dB",
-        "window_px": WINDOW_PX,
-        "pixel_geometry": pixel_geometry,
-        "fill_db": {band: FILL_DB[band] for band in bands},
-        "standardisation": None,
-        "threshold": THRESHOLD,
-        "calibration": None,
-        "variant": variant,
-        "filters": weights.filters,
-        "imported": {
-            "file": file.name,
-            "sha256": digest,
-            "released": released is not None,
-            "forensic": evidence.as_dict(),
-        },
-        "data_notice": NOTICE if released else FOREIGN_NOTICE,
+    card = network_card(
+        name,
+        bands,
+        version=version,
+        variant=variant,
+        filters=weights.filters,
+        fill_db={band: FILL_DB[band] for band in bands},
+        standardisation=None,
+        pixel_geometry=pixel_geometry,
+        threshold=THRESHOLD,
+        calibration=None,
+        data_notice=NOTICE if released else FOREIGN_NOTICE,
+    )
+    card["imported"] = {
+        "file": file.name,
+        "sha256": digest,
+        "released": released is not None,
+        "forensic": evidence.as_dict(),
     }
     save_weights(weights.model(variant), to / name, card, dtype=np.float32)
     return to / name, card
