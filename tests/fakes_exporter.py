@@ -323,3 +323,12 @@ class World:
         wanted = (str(track), str(stage), series)
         (row,) = (r for r in document["tracks"] if (r["track"], r["stage"], r["series"]) == wanted)
         return row
+
+
+def noto(every: timedelta = timedelta(hours=6)) -> World:
+    """Two tracks whose first passes come 1.4 and 8.4 days after the earthquake, and the rest of the mission."""
+    world = World()
+    world.history(A069, first_post=timedelta(days=1.4))
+    world.history(D046, first_post=timedelta(days=8.4))
+    world.elsewhere(every=every)
+    return world

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.contract.test_topology import INFRA, ROOT, TERRAFORM, able, terraform
+from tests.contract.terraform import INFRA, ROOT, TERRAFORM, able, terraform
 
 __all__ = ["able"]  # the fixture: skips loudly where no terraform can run
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.test_topology import ROOT, TERRAFORM, is_there
+from tests.contract.terraform import ROOT, TERRAFORM, is_there
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = set(re.findall(r"^([a-z0-9-]+):", MAKEFILE, re.MULTILINE))

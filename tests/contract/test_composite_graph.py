@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ import ee
 import numpy as np
 import pytest
 from affine import Affine
-from shapely.geometry import Polygon
 
 from infra.local.clock import Clock
 from infra.local.earth_engine.archive import Archive
@@ -22,54 +21,18 @@ from infra.local.earth_engine.errors import EarthEngineError
 from infra.local.earth_engine.graph import Expression
 from infra.local.earth_engine.grid import Grid, Projection
 from infra.local.earth_engine.values import Block
-from quakeslide.adapters.earth_engine.expression import Stacks, composite_image, incidence_angle
+from quakeslide.adapters.earth_engine.expression import composite_image, incidence_angle
 from quakeslide.adapters.earth_engine.terrain import look_direction
-from quakeslide.domain.composite import Composite
-from quakeslide.domain.lattice import Lattice, Rectangle, to_lonlat
-from quakeslide.domain.sentinel1 import Polarisation, Stage, Track
 from quakeslide.domain.terrain import PLAIN, Backscatter, Terrain
 from tests.contract.earth_engine_service import EarthEngineService, write_image
+from tests.contract.graph_ground import CRS, EDGE, NORTH, RIM, SIZE, STACKS, T0, WEST, composite
 
 RECORDED = Path(__file__).parents[1] / "data/earth_engine"
-CRS, CORNER, SIZE, RIM = "EPSG:32653", (700000.0, 4150400.0), 192, 60
-EDGE = 48  # the scenes begin at this column: west of it nothing was seen
-T0 = datetime(2024, 1, 1, 7, 10, 9, tzinfo=UTC)
-WEST, NORTH = CORNER
-DIAMOND = Polygon([(WEST + 960, NORTH - 640), (WEST + 1280, NORTH - 960), (WEST + 960, NORTH - 1280), (WEST + 640, NORTH - 960)])  # fmt: skip # noqa: E501
-STACKS = Stacks(
-    pre=[
-        ["COPERNICUS/S1_GRD/pre1_n", "COPERNICUS/S1_GRD/pre1_s"],
-        ["COPERNICUS/S1_GRD/pre2"],
-        ["COPERNICUS/S1_GRD/pre3"],
-    ],
-    post=[["COPERNICUS/S1_GRD/post1"], ["COPERNICUS/S1_GRD/post2"]],
-)
 LOOK_AZIMUTH = 280.0
 REACH = {"post1": 15, "post2": 22, "pre3": 29, "pre2": 36}  # columns
 ROWS = {"pre1_n": slice(0, 130), "pre1_s": slice(100, None)}
 PART = 96  # px a side that are looked at: the cut, the slices' overlap and the seam of the heights run through them
 Node = Mapping[str, Any]
-
-
-def composite() -> Composite:
-    return Composite(
-        event_id="us6000m0xl",
-        track=Track.parse("A069"),
-        stage=Stage.parse("60-12"),
-        polarisation=Polarisation.VV_VH,
-        pre_scenes=tuple(scene for take in STACKS.pre for scene in take),
-        post_scenes=tuple(scene for take in STACKS.post for scene in take),
-        lattice=Lattice(crs=CRS, origin_x=WEST, origin_y=NORTH),
-        rectangle=Rectangle(row=0, col=0, height=SIZE, width=SIZE),
-        shard_px=256,
-        t0=T0,
-        post_start=T0,
-        aoi=to_lonlat(DIAMOND, CRS),
-        aoi_source="manual",
-        weak_pre=False,
-        place="Noto",
-        data_notice="",
-    )
 
 
 @pytest.fixture(scope="module")

@@ -33,8 +33,8 @@ from tests.contract.model_server_service import (
     wait_until_open,
 )
 from tests.contract.pubsub_service import clients, ours
+from tests.contract.shard_file import tif
 from tests.contract.storage_service import PROJECT, StorageService, client_of
-from tests.contract.test_geotiff import tif
 from tests.fakes_detector import composite_of, image_of, rescan_of
 
 PYTHON = ROOT / "build/envs/detect_landslides/bin/python"

@@ -26,9 +26,9 @@ from quakeslide.usecases.export_message import handle_export_message
 from quakeslide.usecases.exporting import Exporting
 from quakeslide.usecases.keep_watch import find_watch
 from tests.contract.earth_engine_service import PROJECT, EarthEngineService, wait_for
+from tests.contract.exporter_ground import BUCKET, CORNER, SHAPE, T0, composite, ground_at, scene
 from tests.contract.replayed_clock import turn
 from tests.contract.storage_service import StorageService, client_of
-from tests.contract.test_exporter import BUCKET, CORNER, SHAPE, T0, composite, ground_at, scene
 from tests.fakes import MemoryBus, MemoryStore
 
 READY = T0 + timedelta(days=9)

@@ -18,9 +18,9 @@ from shapely.geometry import mapping
 
 from quakeslide.cli.main import main
 from tests.contract.earth_engine_service import PROJECT, EarthEngineService, wait_for
+from tests.contract.exporter_ground import CORNER, SHAPE, T0, angle_of, ground_at, scene
 from tests.contract.pubsub_service import ours
 from tests.contract.storage_service import StorageService, client_of
-from tests.contract.test_exporter import CORNER, SHAPE, T0, angle_of, ground_at, scene
 
 MAIN = Path(__file__).parents[2] / "functions/export_composites/main.py"
 BUCKETS = {name: f"quakeslide-local-{name}" for name in ("state", "composites", "results")}

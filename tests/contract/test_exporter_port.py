@@ -12,7 +12,7 @@ from quakeslide.domain.sentinel1 import OrbitPass, Polarisation, Track
 from quakeslide.errors import ExportQueueFull
 from quakeslide.ports import CompositeExporter, ExportState
 from tests.contract.earth_engine_service import wait_for
-from tests.contract.test_exporter import BUCKET, SHAPE, T0, Engine, composite, engine, scene
+from tests.contract.exporter_ground import BUCKET, SHAPE, T0, Engine, composite, engine, scene
 from tests.fakes_exporter import MemoryExporter, timedelta
 
 __all__ = ["engine"]

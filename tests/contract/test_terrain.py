@@ -24,7 +24,7 @@ from quakeslide.domain.terrain import Backscatter, Terrain
 from quakeslide.errors import ExportFailed
 from tests.contract import terrain_reference as reference
 from tests.contract.earth_engine_service import EarthEngineService, write_image
-from tests.contract.test_composite_graph import CRS, NORTH, SIZE, T0, WEST, composite
+from tests.contract.graph_ground import CRS, NORTH, SIZE, T0, WEST, composite
 
 RIM = 40  # px by which scenes and heights reach beyond the composite
 CELL = 40  # with heights in eighths of a metre every interpolated height is exact in float32, so that rounding hides nothing

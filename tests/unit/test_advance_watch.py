@@ -11,18 +11,9 @@ from quakeslide.domain.watch import Standing, Watch
 from quakeslide.errors import EarthEngineUnavailable, ExportFailed, ExportQueueFull, LostRace
 from quakeslide.messages import Cancelled, Manual, WatchDue
 from quakeslide.ports import ExportState
-from tests.fakes_exporter import A069, AOI, D046, EVENT, S60_12, S60_24, Crash, World, after, seen
+from tests.fakes_exporter import A069, AOI, D046, EVENT, S60_12, S60_24, Crash, World, after, noto, seen
 
 HOUR = timedelta(hours=1)
-
-
-def noto(every: timedelta = timedelta(hours=6)) -> World:
-    """Two tracks whose first passes come 1.4 and 8.4 days after the earthquake, and the rest of the mission."""
-    world = World()
-    world.history(A069, first_post=timedelta(days=1.4))
-    world.history(D046, first_post=timedelta(days=8.4))
-    world.elsewhere(every=every)
-    return world
 
 
 def run_to_the_end(world: World) -> None:

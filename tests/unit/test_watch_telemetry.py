@@ -8,7 +8,7 @@ import pytest
 
 from quakeslide.errors import ExportFailed
 from quakeslide.telemetry import JsonLines, log
-from tests.unit.test_advance_watch import after, noto
+from tests.fakes_exporter import after, noto
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from training.model_folder import load_model, read_card
 from training.simulator.events import EVENTS
 from training.tests import legacy_file
 from training.tests.easy_patches import write_easy_set
-from training.tests.test_weights import formula_weights
+from training.tests.formula_weights import formula_weights
 from training.weights.importing import import_weights
 
 MODELS = Path(__file__).parents[2] / "serving" / "models"

@@ -20,7 +20,7 @@ from training.served.precision import UnknownPrecision, in_precision
 from training.served.shared_convolutions import SharedConvolutions
 from training.served.tile_graph import ServingGraph
 from training.tests.numpy_network import random_model
-from training.tests.test_tile_graph import FILL_DB, MEAN, STD, STOCK, scene
+from training.tests.tile_scene import FILL_DB, MEAN, STD, STOCK, scene
 
 TRAINED = sorted(Path(__file__).parents[2].glob("serving/models/*"))
 LARGEST_DIFFERENCE = 0.03

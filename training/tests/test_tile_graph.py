@@ -1,6 +1,5 @@
 """The served graph agrees with a window-by-window reference that shares no code with it."""
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +11,7 @@ from training.model_folder import save_weights
 from training.served.export import export_saved_model
 from training.served.tile_graph import ServingGraph
 from training.tests.numpy_network import random_model, scores
-
-MEAN, STD = [-9.0, -16.0, 0.0, 0.0], [4.0, 4.5, 2.0, 2.5]
-FILL_DB = [-9.5, -16.5, 0.0, 0.25]
+from training.tests.tile_scene import FILL_DB, MEAN, STD, STOCK, scene
 
 
 @pytest.fixture(scope="module", params=["published", "paper"])
@@ -36,16 +33,6 @@ def network(request, tmp_path_factory):
     path = str(export_saved_model(folder / "model", folder / "out"))
     loaded = tf.saved_model.load(path)
     return variant, model, loaded.signatures, path
-
-
-def scene(height, width, seed=0):
-    """A noisy dB image with missing pixels: a corner, a single band, scattered ones and a stripe; float32 [H, W, 4]."""
-    rng = np.random.default_rng(seed)
-    image = rng.normal(MEAN, STD, (height, width, 4)).astype(np.float32)
-    image[: height // 3, : width // 4] = np.nan
-    image[height // 2 :: 7, width // 2 :: 5, 1] = np.nan  # one band missing: the pixel is missing
-    image[:, width - 3] = np.nan
-    return image
 
 
 def reference(image):
@@ -152,23 +139,6 @@ def test_impossible_tiles_are_refused(as_served, shape):
 def test_impossible_patches_are_refused(as_served, shape):
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"patches must be float32 \[n, 64, 64, 4\]"):
         as_served("serving_default", np.zeros(shape, np.float32), "score")
-
-
-# Operations of TensorFlow's core that the model server's release knows. Another one may not load in a server older than the
-# TensorFlow that wrote the graph: look before adding it here.
-STOCK = set(
-    re.findall(
-        r"\w+",
-        """
-        AddV2 All Any Assert AssignVariableOp AvgPool BiasAdd Cast ConcatV2 Const Conv2D DisableCopyOnRead Equal FloorDiv FloorMod
-        GreaterEqual Identity IsNan Less LessEqual LogicalAnd LogicalNot MatMul Max MaxPool Maximum Mean MergeV2Checkpoints Minimum
-        Mul NoOp Pack Pad Placeholder PlaceholderWithDefault ReadVariableOp RealDiv Relu Reshape ResizeBilinear RestoreV2 Rsqrt
-        SaveV2 Select SelectV2 Shape ShardedFilename Sigmoid Size Sqrt Squeeze StatefulPartitionedCall StatelessIf StatelessWhile
-        StaticRegexFullMatch StridedSlice StringJoin Sub Sum TensorListReserve TensorListSetItem TensorListStack Transpose
-        VarHandleOp
-        """,
-    )
-)
 
 
 def test_only_stock_operations_are_used(network):

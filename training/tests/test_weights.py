@@ -18,6 +18,7 @@ from quakeslide.documents.card import read_card as read_served_card
 from training.model_folder import load_model, read_card, sha256_of
 from training.networks import cnn
 from training.tests import legacy_file
+from training.tests.formula_weights import formula_weights
 from training.tests.numpy_network import scores
 from training.weights import importing
 from training.weights.forensic import _agreement, examine
@@ -25,19 +26,6 @@ from training.weights.importing import UnknownWeights, import_weights, import_we
 from training.weights.legacy import UnreadableWeights, read_legacy
 
 NAME = "vv_vh_descending_60_12"
-
-
-def formula_weights(filters=2, bands=4):
-    """Weights by a formula, without a random generator: the golden outputs below depend on nothing but arithmetic."""
-    arrays = []
-    for number, weight in enumerate(cnn(bands=bands, filters=filters).weights):
-        wave = np.sin(1.7 * number + 0.37 * np.arange(np.prod(weight.shape)) ** 1.1).reshape(weight.shape)
-        kind = weight.path.rsplit("/", 1)[1]
-        size = {"kernel": 1.5 / np.sqrt(np.prod(weight.shape[:-1])), "moving_variance": 0.3, "gamma": 0.5}.get(
-            kind, 0.2
-        )
-        arrays.append((wave * size + (1.0 if kind in ("gamma", "moving_variance") else 0.0)).astype(np.float32))
-    return arrays
 
 
 def formula_patches():
