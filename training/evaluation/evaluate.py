@@ -65,29 +65,16 @@ def evaluate(model: keras.Model, dataset: Dataset, experiment: Experiment, basel
     strict, generous = (_parts(dataset, experiment, subthreshold) for subthreshold in ("exclude", "background"))
     for name, sample in strict.items():
         score, base = predict(model, sample), baseline.predict(sample)
-        evaluation[name] = {
-            **_at_thresholds(score, sample, balanced),
-            **_counted(score, sample, THRESHOLD),
-            "calibration_error": _calibration_errors(score, sample.label, calibrations),
-            "baseline": _counted(base, sample, HALF),
-        }
-        drawn[name] = {
-            "precision_recall": curves.precision_recall(score, sample.label),
-            "baseline_precision_recall": curves.precision_recall(base, sample.label),
-            "reliability": curves.reliability(score, sample.label),
-        }
-        if calibrations:
-            drawn[name]["reliability_platt"] = curves.reliability(calibrations.platt.probability(score), sample.label)
         every = generous[name]
-        evaluation[name]["subthreshold_as_background"] = {
-            "patches": len(every),
-            **_at_thresholds(predict(model, every), every, balanced),
-            "baseline": _measured(baseline.predict(every), every, HALF),
+        evaluation[name] = {
+            **_of_part(score, base, sample, balanced, calibrations),
+            "subthreshold_as_background": {
+                "patches": len(every),
+                **_at_thresholds(predict(model, every), every, balanced),
+                "baseline": _measured(baseline.predict(every), every, HALF),
+            },
         }
-        if len(events := list(dict.fromkeys(sample.event))) > 1:
-            evaluation[name]["events"] = {
-                event: _of_event(score, base, sample, sample.event == event, balanced) for event in events
-            }
+        drawn[name] = _curves(score, base, sample, calibrations)
     evaluation["baseline_rule"] = baseline.as_dict()
     evaluation["where_the_baseline_wins"] = where_the_baseline_wins(evaluation)
     return {
@@ -103,6 +90,31 @@ def _parts(dataset: Dataset, experiment: Experiment, subthreshold: Any) -> dict[
     test = dataset.select("test", **choice, split=experiment.split, events=experiment.events)
     unseen = dataset.select("unseen", **choice)
     return {"test": test} | {f"unseen_{e}": unseen.only(unseen.event == e) for e in dict.fromkeys(unseen.event)}
+
+
+def _of_part(
+    score: Scores, base: Scores, sample: Sample, balanced: float, calibrations: Calibrations | None
+) -> dict[str, Any]:
+    found = {
+        **_at_thresholds(score, sample, balanced),
+        **_counted(score, sample, THRESHOLD),
+        "calibration_error": _calibration_errors(score, sample.label, calibrations),
+        "baseline": _counted(base, sample, HALF),
+    }
+    if len(events := list(dict.fromkeys(sample.event))) > 1:
+        found["events"] = {event: _of_event(score, base, sample, sample.event == event, balanced) for event in events}
+    return found
+
+
+def _curves(score: Scores, base: Scores, sample: Sample, calibrations: Calibrations | None) -> dict[str, Any]:
+    drawn = {
+        "precision_recall": curves.precision_recall(score, sample.label),
+        "baseline_precision_recall": curves.precision_recall(base, sample.label),
+        "reliability": curves.reliability(score, sample.label),
+    }
+    if calibrations:
+        drawn["reliability_platt"] = curves.reliability(calibrations.platt.probability(score), sample.label)
+    return drawn
 
 
 def _measured(score: Scores, sample: Sample, threshold: float, intervals_of: Sequence[str] = ("f1",)) -> dict[str, Any]:

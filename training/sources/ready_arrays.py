@@ -14,11 +14,11 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from training.patches.labels import PATCH_PX, label_patches
+from training.patches.labels import label_patches
 from training.patches.store import BANDS, OrbitPass, PatchWriter, UnusableDataset, rows_of
 from training.sources.array_configuration import SCHEMA, refuse_entry
 from training.sources.array_files import Arrays, opened
-from training.sources.array_values import event_names, labels_of, shares_of
+from training.sources.array_values import event_names, labels_of, refuse_other_columns, refuse_other_patches, shares_of
 from training.sources.cells import LEAST_VALID, Cells, count_kinds, kinds, left_out, none_of_any_kind
 from training.sources.configuration import beside, read_configuration
 from training.sources.configured_set import configuration_option, make_set, out_option
@@ -102,34 +102,16 @@ def pieces(
         wanted: the configuration.
         so_far: what is known of the files before; changed.
     """
-    stored = arrays[entry.get("patches")]
-    if stored.dtype.kind not in "iuf":
-        raise UnusableDataset(f"{path}: patches of type {stored.dtype}; numbers are needed")
     is_first = wanted.get("channels", "last") == "first"
-    side = (PATCH_PX, PATCH_PX)
-    expected = (len(wanted["bands"]), *side) if is_first else (*side, len(wanted["bands"]))
-    if stored.shape[1:] != expected:
-        hint = ""
-        if sorted(stored.shape[1:]) == sorted(expected):
-            hint = f'; "channels": "{"last" if is_first else "first"}" in the configuration says that they lie the other way round'
-        raise UnusableDataset(
-            f"{path}: patches of shape {stored.shape}; by the configuration they are [n, {', '.join(map(str, expected))}]{hint}"
-        )
-    columns = {name: arrays[entry[name]] for name in ("labels", "landslide", "events", "cells") if name in entry}
-    for name, column in columns.items():
-        if len(column) != len(stored):
-            raise UnusableDataset(f"{path}: {len(stored)} patches, but {len(column)} {name}")
-    if "cells" in columns and (columns["cells"].shape[1:] != (2,) or columns["cells"].dtype.kind not in "iu"):
-        shape, kind = columns["cells"].shape, columns["cells"].dtype
-        raise UnusableDataset(
-            f"{path}: cells of shape {shape} and type {kind}; they are whole numbers [n, 2]: row, column"
-        )
-    if "cells" in columns and len(stored) and np.abs(columns["cells"].astype(np.float64)).max() >= 2**31:
-        raise UnusableDataset(f"{path}: cells beyond 2^31; give rows and columns of a grid, not metres or codes")
+    stored = arrays[entry.get("patches")]
+    refuse_other_patches(path, stored, bands=len(wanted["bands"]), is_first=is_first)
+    columns: dict[str, Any] = {
+        name: arrays[entry[name]] for name in ("labels", "landslide", "events", "cells") if name in entry
+    }
+    refuse_other_columns(path, len(stored), columns)
     order = [wanted["bands"].index(name) for name in BANDS if name in wanted["bands"]]
     bands = tuple(name for name in BANDS if name in wanted["bands"])
     decibels: dict[tuple[str, ...], Decibels] = {}
-    track = entry.get("track", "")
     for first in range(0, len(stored), PIECE):
         piece = slice(first, first + PIECE)
         patches = np.asarray(stored[piece], np.float32)
@@ -144,24 +126,10 @@ def pieces(
             whose = str(path) if own == bands else f"{path}, events with VV alone"
             decibels.setdefault(own, Decibels(whose, own)).add(of_event)
             valid = 1 - np.isnan(of_event).any(axis=-1).mean(axis=(1, 2))
-            count = so_far.numbered.get((event, entry["pass"], track), 0)
-            so_far.numbered[event, entry["pass"], track] = count + len(here)
-            cells = np.stack([count + np.arange(len(here)), np.zeros(len(here), int)], axis=1)
-            if "cells" in part:
-                cells = part["cells"][here]
-            # NaN: a share that nobody told is not 0
-            shares = {
-                "valid": valid,
-                **dict.fromkeys(("original", "landslide", "distorted"), np.full(len(here), np.nan)),
-            }
-            if "landslide" in part:
-                shares["original"] = shares["landslide"] = shares_of(path, part["landslide"][here])
-                kind = label_patches(shares["original"], shares["landslide"])
-            else:
-                kind = labels_of(path, part["labels"][here] if "labels" in part else np.full(len(here), entry["label"]))
+            rows = _rows(path, entry, event, valid, {name: column[here] for name, column in part.items()}, so_far)
             # left out after numbering: the same patch has the same number where another window has more pixels of it
             keep = valid >= LEAST_VALID
-            rows = rows_of(event, 0, cells, track=track, label=kind, **shares)[keep]
+            rows = rows[keep]
             so_far.cells.add(entry["pass"], rows)
             so_far.kept, so_far.few = so_far.kept + count_kinds(rows), so_far.few + int((~keep).sum())
             if len(rows):
@@ -172,6 +140,29 @@ def pieces(
         counted.refuse_fill()
         counted.refuse_other_units("post")
         counted.refuse_other_units("diff")
+
+
+def _rows(
+    path: Path,
+    entry: dict[str, Any],
+    event: str,
+    valid: NDArray[np.floating],
+    columns: dict[str, NDArray[Any]],
+    so_far: SoFar,
+) -> NDArray[np.void]:
+    """Return the index rows of some patches of one event; `valid` and every column have a value for each of them."""
+    track = entry.get("track", "")
+    count = so_far.numbered.get((event, entry["pass"], track), 0)
+    so_far.numbered[event, entry["pass"], track] = count + len(valid)
+    numbers = np.stack([count + np.arange(len(valid)), np.zeros(len(valid), int)], axis=1)
+    unknown = np.full(len(valid), np.nan)  # a share that nobody told is not 0
+    shares = {"valid": valid, "original": unknown, "landslide": unknown, "distorted": unknown}
+    if "landslide" in columns:
+        shares["original"] = shares["landslide"] = shares_of(path, columns["landslide"])
+        kind = label_patches(shares["original"], shares["landslide"])
+    else:
+        kind = labels_of(path, columns["labels"] if "labels" in columns else np.full(len(valid), entry["label"]))
+    return rows_of(event, 0, columns.get("cells", numbers), track=track, label=kind, **shares)
 
 
 def refuse_no_values(path: Path, decibels: dict[tuple[str, ...], Decibels]) -> None:
