@@ -7,43 +7,56 @@ from pathlib import Path
 
 import pytest
 
-from training.campaign.plan import Task, progress_of, state_of, tasks_for
+from training.campaign.plan import Task, state_of, tasks_for
 from training.experiments import Experiment
-from training.tests.campaigns import children, finished, wait_until, wait_until_nobody_works
+from training.tests.campaigns import (
+    add_a_day,
+    children,
+    finished,
+    tasks_of,
+    wait_until,
+    wait_until_nobody_works,
+    went_on_after_a_day,
+)
+from training.tests.conftest import MODELS, TINY
 
 pytestmark = pytest.mark.timeout(1200)  # where others use the machine, TensorFlow alone takes a minute to start
 
 
-def test_three_runs_by_processes_survive_a_kill_and_a_failure(start, tmp_path):
+def test_three_runs_by_processes_survive_a_kill_and_a_failure(start, campaign_data, tmp_path):
     runs = tmp_path / "runs"
-    grid = ["--seed", "0", "--seed", "1", "--seed", "2", "--epochs", "8", "--engine", "processes", "--jobs", "2"]
-    campaign = start(*grid)
+    grid = ["--seed", "0", "--seed", "1", "--seed", "2", "--epochs", "8"]
+    by_processes = [*grid, "--engine", "processes", "--jobs", "2"]
+    broken, *_ = tasks_of(["--models", MODELS, *TINY, *grid], campaign_data, runs)
+    broken.folder.mkdir(parents=True)
+    no_checkpoint = broken.folder / "checkpoint.npz"
+    no_checkpoint.write_bytes(b"no checkpoint")
 
-    def one_is_finished_and_another_has_begun():
-        begun = [progress_of(path.parent) or {} for path in runs.glob("*/checkpoint.npz")]
-        return finished(runs) and any(facts.get("epoch", 8) < 4 for facts in begun)
-
-    wait_until(one_is_finished_and_another_has_begun, campaign)
+    campaign = start(*by_processes)
+    wait_until(lambda: len(list(runs.glob("*/checkpoint.npz"))) > 1 or finished(runs), campaign)
     campaign.kill()  # the parent alone: its workers have to notice
     campaign.wait()
     wait_until_nobody_works(runs)
     before = finished(runs)
-    broken = next(runs.glob("*/checkpoint.npz"))
-    broken.write_bytes(b"no checkpoint")
+    begun = [path for path in runs.glob("*/checkpoint.npz") if path != no_checkpoint]
+    for checkpoint in begun:
+        add_a_day(checkpoint)
+    assert before or begun
 
-    failing = start(*grid)
+    failing = start(*by_processes)
     output, _ = failing.communicate(timeout=400)
     assert failing.returncode == 1, output
-    assert f"{broken.parent.name}: failed" in output
-    failure = broken.parent / "failure.json"
+    assert f"{broken.run_id}: failed" in output
+    failure = broken.folder / "failure.json"
     assert list(runs.glob("*/failure.json")) == [failure]
     assert "remove it, and this training begins anew" in json.loads(failure.read_text())["reason"]
     kept = finished(runs)
     assert len(kept) == 2
     assert kept.items() >= before.items()
+    assert all(went_on_after_a_day(checkpoint.parent) for checkpoint in begun)
 
-    broken.unlink()
-    again = start(*grid)
+    no_checkpoint.unlink()
+    again = start(*by_processes)
     output, _ = again.communicate(timeout=400)
     assert again.returncode == 0, output
     assert "1 finished, 2 kept" in output

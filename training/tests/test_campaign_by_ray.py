@@ -3,26 +3,26 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from training.campaign.claim import claim
-from training.tests.campaigns import finished, tasks_of, wait_until, wait_until_nobody_works
+from training.tests.campaigns import (
+    add_a_day,
+    finished,
+    kill_all,
+    tasks_of,
+    wait_until,
+    wait_until_nobody_works,
+    went_on_after_a_day,
+)
 from training.tests.conftest import MODELS, TINY
 
 pytestmark = pytest.mark.timeout(1200)  # where others use the machine, TensorFlow alone takes a minute to start
-
-
-def checkpointed(path):
-    """What a checkpoint says of the epochs until then."""
-    with np.load(path) as arrays:
-        return json.loads(str(arrays["state"]))
 
 
 def test_runs_by_ray_survive_a_kill(start, tmp_path):
@@ -30,22 +30,17 @@ def test_runs_by_ray_survive_a_kill(start, tmp_path):
     grid = ["--grid", "--epochs", "24", "--part", "1/2", "--engine", "ray"]
     first = start(*grid, "--jobs", "1")
     wait_until(lambda: list(runs.glob("*/checkpoint.npz")), first)
-    os.killpg(first.pid, signal.SIGKILL)
-    first.wait()
+    kill_all(first)
     wait_until_nobody_works(runs)
-    before = finished(runs)
-    assert len(before) < 2
-    begun = {path.parent: checkpointed(path) for path in runs.glob("*/checkpoint.npz")}
+    assert not finished(runs)
+    (begun,) = runs.glob("*/checkpoint.npz")
+    add_a_day(begun)
     again = start(*grid, "--jobs", "2")
     output, _ = again.communicate(timeout=400)
     assert again.returncode == 0, output
     assert len(finished(runs)) == 2
     assert {json.loads(path.read_text())["epochs"] for path in runs.glob("*/history.json")} == {24}
-    assert begun
-    for folder, state in begun.items():
-        history = json.loads((folder / "history.json").read_text())
-        assert history["history"]["loss"][: len(state["history"]["loss"])] == state["history"]["loss"]
-        assert history["seconds"] > state["seconds"], "it began anew"
+    assert went_on_after_a_day(begun.parent)
 
 
 @pytest.fixture
