@@ -124,10 +124,9 @@ def read_card(folder: Path) -> dict[str, Any]:
             raise UnusableModel(
                 f"{folder / CARD}: {key!r} is missing; the weights alone do not say which network they fit"
             )
-    _refuse_values_of_other_bands(folder, card)
     if (found := sha256_of(folder / WEIGHTS)) != card["sha256"]:
         raise UnusableModel(f"{folder / WEIGHTS}: sha256 is {found}, the card says {card['sha256']}")
-    return card
+    return _named(folder, card)
 
 
 def load_model(folder: Path) -> keras.Model:
@@ -166,12 +165,20 @@ def _in_order(by_band: dict[str, float], card: dict[str, Any]) -> list[float]:
     return [by_band[band] for band in card["bands"]]
 
 
-def _refuse_values_of_other_bands(folder: Path, card: dict[str, Any]) -> None:
-    constants = card["standardisation"]
-    by_band = {} if constants is None else {key: constants.get(key) for key in ("mean", "std")}
+def _named(folder: Path, card: dict[str, Any]) -> dict[str, Any]:
+    """Return a card that gives what it gives by band by the bands' names; earlier trainings wrote lists in the order of `bands`."""
+    bands = card["bands"]
+
+    def by_band(key: str, values: Any) -> dict[str, float]:
+        if isinstance(values, list) and len(values) == len(bands):
+            return dict(zip(bands, values, strict=True))
+        if not isinstance(values, dict) or set(values) != set(bands):
+            raise UnusableModel(f"{folder / CARD}: {key!r} does not give one value for each of {', '.join(bands)}")
+        return values
+
+    named = dict(card)
     if "fill_db" in card:
-        by_band["fill_db"] = card["fill_db"]
-    for key, values in by_band.items():
-        if not isinstance(values, dict) or set(values) != set(card["bands"]):
-            bands = ", ".join(card["bands"])
-            raise UnusableModel(f"{folder / CARD}: {key!r} does not give one value for each of {bands}, by name")
+        named["fill_db"] = by_band("fill_db", card["fill_db"])
+    if (constants := card["standardisation"]) is not None:
+        named["standardisation"] = {key: by_band(key, constants.get(key)) for key in ("mean", "std")}
+    return named

@@ -52,7 +52,8 @@ def limits_of_card(card: dict[str, Any], *, scored_on: str, learnt_elsewhere: bo
     """
     if imported := card.get("imported"):
         return [] if learnt_elsewhere else [RELEASED if imported["released"] else IMPORTED]
-    learnt_from = card["training"]["patches_from"]
+    # earlier cards do not say it; they were scored on what they learnt from
+    learnt_from = card["training"].get("patches_from") or card["scored_on"]["kind"]
     return limits(experiment_of(card), card["pixel_geometry"], learnt_from=learnt_from, scored_on=scored_on)
 
 
