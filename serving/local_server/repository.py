@@ -188,11 +188,13 @@ class ModelRepository:
 
 def _chosen_versions(source: ModelSource) -> dict[int, Path]:
     """Return folder by version, as the policy chooses among those on disk; TensorFlow Serving's default is the latest."""
-    if not source.base.is_dir():
+    try:
+        folders = list(source.base.iterdir())
+    except (FileNotFoundError, NotADirectoryError):  # not there yet, or being removed at this moment
         return {}
     found = {
         int(folder.name): folder
-        for folder in source.base.iterdir()
+        for folder in folders
         if folder.name.isascii() and folder.name.isdigit() and (folder / "saved_model.pb").is_file()
     }
     choice = source.policy.WhichOneof("policy_choice")

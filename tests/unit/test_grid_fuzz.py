@@ -104,10 +104,19 @@ NUMBERS = ["nan", "inf", "-inf", "1e999", "-0", "1e-320", "5", "--", "e", "1_0",
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from(NUMBERS), min_size=18, max_size=18))
+@example(["5", "44", "inf"] + ["5", "44", "5"] * 5)
+@example(["5", "44", "-inf"] + ["5", "44", "5"] * 5)
+@example(["5", "44", "1e39"] + ["5", "44", "5"] * 5)
 def test_any_number_may_be_none(values: list[str]) -> None:
     head, _, rest = GRID.partition(b"<grid_data>")
     tail = rest.partition(b"</grid_data>")[2]
     read_or_refuse(head + b"<grid_data>" + " ".join(values).encode() + b"</grid_data>" + tail)
+
+
+@pytest.mark.parametrize("intensity", ["inf", "-inf", "1e39", "6.257e25", "12.1"])
+def test_intensity_beyond_the_scale_is_refused(intensity: str) -> None:
+    with pytest.raises(ValueError, match=r"the scale ends at 12"):
+        read_grid(GRID.replace(b"7.3", intensity.encode()), "1")
 
 
 BOMB = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10 if n else "boom"}">' for n in range(30))

@@ -1,11 +1,12 @@
 """Damaged and hostile details and coverages: nothing but the documented errors, and what is whole is read."""
 
 import json
+import math
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from quakeslide.documents.products import landslide_alert
@@ -109,6 +110,11 @@ def test_no_detail_whatever_raises(document: Any) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from(["domain", "axes", "x", "y", "num", "start", "ranges", "MMI", "values"]), junk)
+@example("start", math.inf)
+@example("start", -1e308)
+@example("values", [math.inf] * 12)
+@example("values", [1e300] * 12)
+@example("x", {"values": [1e308, -1e308, math.inf, math.nan]})
 def test_damaged_coverage_raises_nothing_but_value_error(field: str, value: Any) -> None:
     def put(node: Any) -> Any:
         if isinstance(node, dict):

@@ -11,11 +11,13 @@ from xml.etree.ElementTree import Element, ParseError
 import numpy as np
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
+from numpy.typing import NDArray
 
 from quakeslide.documents.products import preferred
 from quakeslide.domain.aoi import ShakeGrid
 
 MAX_GRID_POINTS = 4_000_000
+FULL_CIRCLE = 360.0  # degrees
 MAX_DIGITS = 32  # of a value with the blank after it; recorded ones have 5 to 12
 NAMESPACE = "{http://earthquake.usgs.gov/eqcenter/shakemap}"
 
@@ -75,7 +77,7 @@ def read_coverage(body: bytes, version: str) -> ShakeGrid:
             raise ValueError(f"values along {of_mmi['axisNames']}, not y, x")
         if len(values) != len(lons) * len(lats) or len(lons) < 2 or len(lats) < 2:
             raise ValueError(f"{len(values)} values on {len(lats)} x {len(lons)} points")
-        mmi = np.array([np.nan if v is None else v for v in values], np.float32).reshape(len(lats), len(lons))
+        mmi = _single([np.nan if v is None else v for v in values]).reshape(len(lats), len(lons))
     except (KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise ValueError(f"no CoverageJSON of MMI: {type(error).__name__}: {error}") from error
     if lats[0] < lats[-1]:
@@ -93,12 +95,23 @@ def read_coverage(body: bytes, version: str) -> ShakeGrid:
 def _axis(axis: dict[str, Any]) -> Any:
     if "values" in axis:
         values = np.array(axis["values"], np.float64)
+        if not (np.abs(values) <= FULL_CIRCLE).all():
+            raise ValueError("an axis has values that are no degrees")
         if values.ndim != 1 or not np.allclose(np.diff(values), np.diff(values)[:1], rtol=0.01, atol=0):
             raise ValueError("an axis is not regular")
         return values
     if not 0 < int(axis["num"]) ** 2 <= MAX_GRID_POINTS * 4:
         raise ValueError(f"an axis of {axis['num']} points is not plausible")
-    return np.linspace(float(axis["start"]), float(axis["stop"]), int(axis["num"]))
+    start, stop = float(axis["start"]), float(axis["stop"])
+    if not (abs(start) <= FULL_CIRCLE and abs(stop) <= FULL_CIRCLE):
+        raise ValueError(f"an axis from {start} to {stop} is not in degrees")
+    return np.linspace(start, stop, int(axis["num"]))
+
+
+def _single(values: Any) -> NDArray[np.float32]:
+    """Return values as float32; those too great for it become infinite, which `ShakeGrid` refuses."""
+    with np.errstate(over="ignore"):
+        return np.asarray(values, np.float64).astype(np.float32)
 
 
 def read_grid(body: bytes, version: str) -> ShakeGrid:
@@ -137,7 +150,7 @@ def read_grid(body: bytes, version: str) -> ShakeGrid:
         north=float(table[0, 0, fields["LAT"]]),
         step_lon=float(spec.get("nominal_lon_spacing", "0")),
         step_lat=float(spec.get("nominal_lat_spacing", "0")),
-        mmi=table[:, :, fields["MMI"]].astype(np.float32),
+        mmi=_single(table[:, :, fields["MMI"]]),
     )
 
 

@@ -18,6 +18,9 @@ from quakeslide.domain.land import on_land
 
 GEOD = Geod(ellps="WGS84")
 LEAST_MMI = 6.0
+GREATEST_MMI = (
+    12.0  # XII, where the modified Mercalli scale ends (Wood and Neumann 1931, Bull. Seism. Soc. Am. 21, 277-283)
+)
 MAX_AREA_KM2 = 60_000.0  # two Sentinel-1 frames; a larger area is cut to its strongest shaking
 MIN_RADIUS_KM = 25.0
 CIRCLE_POINTS = 72
@@ -32,7 +35,10 @@ class ShakeGrid:
         version: of the ShakeMap.
         west, north: centre of the first pixel, degrees.
         step_lon, step_lat: spacing, degrees, both positive.
-        mmi: float32 [rows, cols], modified Mercalli intensity, row 0 in the north.
+        mmi: float32 [rows, cols], modified Mercalli intensity, row 0 in the north; NaN where it is not known.
+
+    Raises:
+        ValueError: no grid, not on the globe, or an intensity that there is not, such as an infinite one.
     """
 
     version: str
@@ -51,6 +57,11 @@ class ShakeGrid:
         east = self.west + (self.mmi.shape[1] - 1) * self.step_lon
         if not (-90 <= south <= self.north <= 90 and -360 <= self.west <= east <= 360 and east - self.west <= 180):
             raise ValueError(f"a shaking grid over {self.west}..{east}, {south}..{self.north} is not on the globe")
+        known = self.mmi[~np.isnan(self.mmi)]
+        if not (np.abs(known) <= GREATEST_MMI).all():
+            raise ValueError(
+                f"a shaking grid with intensities {known.min()}..{known.max()}; the scale ends at {GREATEST_MMI}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
