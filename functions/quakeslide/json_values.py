@@ -26,7 +26,7 @@ def instant(text: Any) -> datetime:
 
 
 def area(geojson: Any) -> BaseGeometry:
-    """Read a polygon or multipolygon in lon/lat degrees, as geometry, Feature or a FeatureCollection of one.
+    """Read a polygon or multipolygon in lon/lat degrees, as geometry, Feature or a FeatureCollection of one; heights are left out.
 
     Raises:
         ValueError: another geometry, invalid, empty, too large or off the globe.
@@ -38,7 +38,7 @@ def area(geojson: Any) -> BaseGeometry:
     if not isinstance(geojson, dict) or geojson.get("type") not in ("Polygon", "MultiPolygon"):
         raise ValueError("an area must be a GeoJSON Polygon or MultiPolygon in lon/lat degrees")
     try:
-        geometry = shape(geojson)
+        geometry = shapely.force_2d(shape(geojson))
     except (AttributeError, IndexError, KeyError, TypeError, ValueError, ShapelyError) as error:
         raise ValueError(f"the area's coordinates are no polygon's ({error})") from error
     if geometry.is_empty or not geometry.is_valid:

@@ -2,8 +2,9 @@ import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from shapely import force_3d
 from shapely.geometry import MultiPolygon, Point, Polygon, box, mapping
 
 from quakeslide.domain.sentinel1 import STAGES_OF_THE_PAPER, OrbitPass, Stage, Track
@@ -156,11 +157,22 @@ def test_spoilt_message_is_malformed_or_still_one_of_ours(pair, data):
 
 @settings(deadline=None, max_examples=150)
 @given(JSON)
+@example([[[0, 0], [0, 1], [1, 0]]])
 def test_any_json_as_an_area_is_read_or_refused(value):
+    """By itself it is never one, its keys are too short for that; as coordinates it may be, if only a triangle."""
+
+    def read(geojson):
+        return parse(envelope({"kind": "manual", "event_id": "us1", "aoi": geojson}, "earthquakes"))
+
+    with pytest.raises(MalformedMessage):
+        read(value or [1])
     geometry = {"type": "Polygon", "coordinates": value}
-    for geojson in (value, geometry, {"type": "Feature", "geometry": geometry}):
-        with pytest.raises(MalformedMessage):
-            parse(envelope({"kind": "manual", "event_id": "us1", "aoi": geojson or [1]}, "earthquakes"))
+    for geojson in (geometry, {"type": "Feature", "geometry": geometry}):
+        try:
+            message = read(geojson)
+        except MalformedMessage:
+            continue
+        assert (type(message), message.aoi.geom_type, message.aoi.is_valid) == (Manual, "Polygon", True)
 
 
 @pytest.mark.parametrize("topic", TOPICS)
@@ -301,6 +313,8 @@ def test_area_may_be_geometry_feature_or_collection_of_one():
         assert area(geojson).equals(AOI)
     islands = MultiPolygon([AOI, box(0, 0, 1, 1)])
     assert area(mapping(islands)).equals(islands)
+    with_heights = area(mapping(force_3d(AOI, 1e308)))
+    assert (with_heights.wkt, with_heights.has_z) == (AOI.wkt, False)
 
 
 SAW = [(n / MAX_VERTICES, n % 2) for n in range(MAX_VERTICES)]

@@ -103,7 +103,7 @@ def test_error_of_a_run_reaches_every_request_and_the_next_batch_runs():
             raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, "too much")
         return graph.run(feeds, fetches)
 
-    batches = session(graph, run=run, rows=2, wait_s=5.0)
+    batches = session(graph, run=run, rows=2, wait_s=60.0)  # the two are one batch, and full: nothing waits so long
     with ThreadPoolExecutor(2) as pool:
         for one in [pool.submit(ask, batches, value) for value in (1, 10)]:
             with pytest.raises(Refusal, match="too much"):

@@ -160,6 +160,7 @@ def test_best_first_is_a_stable_sort_by_falling_score(scores):
 
 @pytest.mark.parametrize("shape", ["noise", "ramp", "diagonal", "ties"])
 def test_a_million_candidates_take_a_third_of_a_second(shape):
+    """As the benchmark measures it; here the loop over boxes is the clock, which a slow processor slows down alike."""
     windows = np.argwhere(np.ones((1000, 1000), bool))
     scores = {
         "noise": np.random.default_rng(1).random(len(windows), np.float32),
@@ -167,10 +168,12 @@ def test_a_million_candidates_take_a_third_of_a_second(shape):
         "diagonal": windows.sum(axis=1).astype(np.float32),
         "ties": np.full(len(windows), 0.7, np.float32),
     }[shape]
-    took = []
-    for _ in range(2):
+
+    def took(suppress, *given):
         start = time.process_time()  # of the processor, not of a busy machine
-        kept = suppress_on_lattice(windows, scores)
-        took.append(time.process_time() - start)
-    assert len(kept) >= 10**6 / 9
-    assert min(took) < 0.6  # 0.3 s is the goal, measured by the benchmark; twice that is a broken method
+        assert len(suppress(*given)) >= len(given[0]) / 9
+        return time.process_time() - start
+
+    quarter = len(windows) // 4
+    by_boxes = 4 * took(suppress_boxes, windows[:quarter] * 32, scores[:quarter])
+    assert min(took(suppress_on_lattice, windows, scores) for _ in range(3)) < by_boxes / 3  # a twelfth is usual

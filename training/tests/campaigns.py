@@ -37,7 +37,11 @@ def finished(runs):
 
 def children(pid):
     """Return the processes that any thread of a process started and that live."""
-    return [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
+    found = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+            found += map(int, path.read_text().split())
+    return found
 
 
 def add_a_day(checkpoint):

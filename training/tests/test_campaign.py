@@ -38,7 +38,8 @@ def test_three_runs_by_processes_survive_a_kill_and_a_failure(start, campaign_da
     campaign.wait()
     wait_until_nobody_works(runs)
     before = finished(runs)
-    begun = [path for path in runs.glob("*/checkpoint.npz") if path != no_checkpoint]
+    over = {no_checkpoint.parent.name, *before}  # who dies right after the end of a run leaves its checkpoint behind
+    begun = [path for path in runs.glob("*/checkpoint.npz") if path.parent.name not in over]
     for checkpoint in begun:
         add_a_day(checkpoint)
     assert before or begun
@@ -81,7 +82,7 @@ def test_an_interrupt_ends_a_campaign_at_once_and_is_no_failure(start, tmp_path)
     wait_until(lambda: list(runs.glob("*/checkpoint.npz")), endless)
     workers = children(endless.pid)
     os.killpg(endless.pid, signal.SIGINT)  # as Ctrl-C on a terminal does: the command and all that it started
-    output, _ = endless.communicate(timeout=20)
+    output, _ = endless.communicate(timeout=120)
     assert endless.returncode == 1, output
     assert "the same command goes on from the last epoch" in output
     assert workers

@@ -27,7 +27,8 @@ pytestmark = pytest.mark.timeout(1200)  # where others use the machine, TensorFl
 
 def test_runs_by_ray_survive_a_kill(start, tmp_path):
     runs = tmp_path / "runs"
-    grid = ["--grid", "--epochs", "24", "--part", "1/2", "--engine", "ray"]
+    lasting = ["--epochs", "48", "--patience", "48"]  # some seconds, in which the kill has to come
+    grid = ["--grid", *lasting, "--part", "1/2", "--engine", "ray"]
     first = start(*grid, "--jobs", "1")
     wait_until(lambda: list(runs.glob("*/checkpoint.npz")), first)
     kill_all(first)
@@ -39,7 +40,7 @@ def test_runs_by_ray_survive_a_kill(start, tmp_path):
     output, _ = again.communicate(timeout=400)
     assert again.returncode == 0, output
     assert len(finished(runs)) == 2
-    assert {json.loads(path.read_text())["epochs"] for path in runs.glob("*/history.json")} == {24}
+    assert {json.loads(path.read_text())["epochs"] for path in runs.glob("*/history.json")} == {48}
     assert went_on_after_a_day(begun.parent)
 
 
@@ -68,8 +69,14 @@ def cluster(monkeypatch):
             ray, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
         )
         try:
-            address = next(found[1] for line in process.stdout if (found := re.search(r"--address='([^']+)'", line)))
-            monkeypatch.setenv("RAY_ADDRESS", address)
+            said = []
+            for line in process.stdout:
+                said.append(line)
+                if address := re.search(r"--address='([^']+)'", line):
+                    break
+            else:  # it gives up where its node takes more than 30 s
+                pytest.fail(f"Ray does not start: {''.join(said)}")
+            monkeypatch.setenv("RAY_ADDRESS", address[1])
             yield Path(folder) / "session_latest" / "logs"
         finally:
             process.terminate()  # it ends what it started

@@ -26,6 +26,8 @@ from training.report import Steps
 from training.sources.simulated import Recipe, build
 from training.tests.easy_patches import write_easy_set
 
+pytestmark = pytest.mark.timeout(1200)  # where others use the machine, TensorFlow alone takes a minute to start
+
 SCENES = Recipe(events=("practice",), scenes_per_event=4, unseen_scenes_per_event=1, scene_px=1024)
 SMALL = Experiment(
     polarisation="vv_vh",
@@ -92,8 +94,9 @@ def test_finished_run_is_not_repeated(dataset, run):
 
 def test_history_is_kept_with_its_best_epoch(run):
     history = json.loads((run / "history.json").read_text())
-    assert len(history["history"]["loss"]) == history["epochs"]
-    assert history["best_epoch"] == int(np.argmin(history["history"]["val_loss"])) + 1
+    losses = history["history"]["val_loss"]
+    assert len(history["history"]["loss"]) == len(losses) == history["epochs"]
+    assert losses[history["best_epoch"] - 1] == min(losses)  # rounded, several may be the least
 
 
 def test_finished_run_says_what_it_was_and_ran_on(dataset, run):

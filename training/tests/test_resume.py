@@ -19,6 +19,7 @@ from training.fitting.checkpoint import Keeper
 from training.fitting.environment import times
 from training.fitting.keras_progress import Reporter
 from training.run_files import CHECKPOINT
+from training.tests.campaigns import DAY_S, add_a_day
 from training.tests.easy_patches import write_easy_set
 
 EXPERIMENT = Experiment(
@@ -51,9 +52,10 @@ def test_resumed_training_equals_the_uninterrupted_one(dataset, tmp_path):
     expected, whole = fit.train(EXPERIMENT, dataset, tmp_path / "whole")
     began = time.monotonic()
     killed_after(3, dataset, tmp_path)
+    add_a_day(tmp_path / CHECKPOINT)
     told = []
     model, learnt = fit.train(EXPERIMENT, dataset, tmp_path, report=lambda facts, ended: told.append(facts.epoch))
-    assert learnt["seconds"] == pytest.approx(time.monotonic() - began, rel=0.2), "those before the kill count too"
+    assert DAY_S < learnt["seconds"] < DAY_S + time.monotonic() - began + 0.1, "those before the kill count too"
     assert (told[0], learnt["epochs"]) == (4, 6)
     for name, values in whole["history"].items():
         assert learnt["history"][name] == pytest.approx(values, abs=2e-6), name
@@ -106,28 +108,28 @@ def test_best_epoch_is_that_of_the_kept_weights(tmp_path):
 
 def test_checkpoint_of_an_earlier_version_is_gone_on_from(tmp_path):
     path = tmp_path / CHECKPOINT
-    model = trained(Keeper(path, None, patience=9, began=time.monotonic() - 100), 0.5, 0.25, 0.75)
-    keeper = Keeper(path, None, patience=9, began=time.monotonic() - 10)
+    model = trained(Keeper(path, None, patience=9, began=time.monotonic() - 10_000), 0.5, 0.25, 0.75)
+    keeper = Keeper(path, None, patience=9, began=time.monotonic() - 1_000)
     keeper.restore(model)
-    assert keeper.seconds == pytest.approx(110, abs=5)
+    assert keeper.seconds == pytest.approx(11_000, abs=300)  # and what a slow disk adds
     with np.load(path) as arrays:
         old = dict(arrays)
     state = json.loads(str(old.pop("state")))
     del state["seconds"]
     np.savez(path, state=np.array(json.dumps(state)), **old)
-    keeper = Keeper(path, None, patience=9, began=time.monotonic() - 10)
+    keeper = Keeper(path, None, patience=9, began=time.monotonic() - 1_000)
     assert keeper.restore(model) == 3
     assert keeper.best_epoch == 2
-    assert keeper.seconds == pytest.approx(10, abs=5)
+    assert keeper.seconds == pytest.approx(1_000, abs=300)
 
 
 def test_a_resumed_training_says_when_it_was_begun(tmp_path):
     path = tmp_path / "environment.json"
     assert times(path, goes_on=True).keys() == {"started"}
-    path.write_text(json.dumps({"started": "2026-01-02T03:04:05Z"}))
-    assert times(path, goes_on=True)["started"] == "2026-01-02T03:04:05Z"
-    assert times(path, goes_on=True)["resumed"] > "2026-01-02T03:04:05Z"
-    assert times(path, goes_on=False)["started"] > "2026-01-02T03:04:05Z"  # begun anew
+    path.write_text(json.dumps({"started": "2000-01-02T03:04:05Z"}))
+    assert times(path, goes_on=True)["started"] == "2000-01-02T03:04:05Z"
+    assert times(path, goes_on=True)["resumed"] > "2000-01-02T03:04:05Z"
+    assert times(path, goes_on=False)["started"] > "2000-01-02T03:04:05Z"  # begun anew
 
 
 def test_a_run_that_fails_in_the_own_process_leaves_word_of_it(dataset, tmp_path):
