@@ -523,10 +523,19 @@ MUTATIONS = (
     Mutation(
         name="an older feed from a cache taken for a restored earthquake",
         file=f"{LIBRARY}/usecases/settle_earthquake.py",
-        old="    return not entry.preferred_id and quake.updated <= entry.updated",
-        new="    return False",
+        old="    return quake if quake.updated > entry.updated else None",
+        new="    return quake",
         tests=(
             "tests/unit/test_poll_identity.py::test_deleted_quake_is_cancelled_once_and_announced_again_when_restored",
+        ),
+    ),
+    Mutation(
+        name="a restored earthquake told as a cache has it",
+        file=f"{LIBRARY}/usecases/settle_earthquake.py",
+        old="        return max(quake, found, key=lambda known: known.updated)",
+        new="        return quake",
+        tests=(
+            "tests/unit/test_poll_identity.py::test_restored_quake_is_told_as_it_stands_now_whatever_a_cache_still_serves",
         ),
     ),
     Mutation(

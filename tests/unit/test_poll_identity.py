@@ -14,7 +14,7 @@ from quakeslide.domain.earthquake import Deleted, Earthquake
 from quakeslide.domain.rule import RULES
 from quakeslide.usecases.announce_earthquakes import announce_earthquakes
 from tests.fakes import MemoryBus, MemoryStore
-from tests.fakes_feed import NOW, FakeFeed, quake
+from tests.fakes_feed import NOW, T0, FakeFeed, quake
 
 TRIPLE = [  # as a live feed had it on 2026-07-28: three ids, none an alias of another, 45 s apart
     quake(preferred_id="pt26209004", ids=frozenset({"pt26209004"}), magnitude=7.1, time=quake().time),
@@ -171,6 +171,20 @@ def test_deleted_quake_is_cancelled_once_and_announced_again_when_restored() -> 
     assert world.heard[2:] == [("announced", "us1")]
     intents = [a["intent"] for _, _, a in world.bus.published]
     assert len(set(intents)) == 3
+
+
+def test_restored_quake_is_told_as_it_stands_now_whatever_a_cache_still_serves() -> None:
+    world = World()
+    world.poll(quake(magnitude=7.4))
+    world.feed.entries, world.feed.details = [], {"us1": Deleted(ids=frozenset({"us1"}))}
+    world.poll()
+    older, newer = (quake(magnitude=m, updated=T0 + timedelta(hours=h)) for m, h in ((7.4, 1), (7.5, 2)))
+    world.feed.details = {"us1": newer}
+    world.poll(older)
+    told = [json.loads(data) for _, data, _ in world.bus.published]
+    assert [body["earthquake"]["magnitude"] for body in told if body["kind"] == "announced"] == [7.4, 7.5]
+    world.poll(newer)
+    assert world.heard[2:] == [("announced", "us1")]
 
 
 def test_deletion_that_only_the_event_service_tells_of_is_heeded() -> None:

@@ -81,7 +81,7 @@ def test_each_quake_is_told_exactly_once_per_material_revision(
 
 @dataclass
 class Turns:
-    """Lets two threads do their next step in a given order; where one has ended, or the order has, the other goes on alone."""
+    """Lets two threads do their next step in a given order; where that has ended, one after the other goes on to its own end."""
 
     order: list[int]
     dies: dict[int, int]
@@ -93,7 +93,7 @@ class Turns:
     def turn(self, who: int) -> Iterator[None]:
         """Hold the only turn while a step is done; the process may die after it."""
         with self.condition:
-            self.condition.wait_for(lambda: not self.order or self.running == {who} or self.order[0] == who, timeout=20)
+            self.condition.wait_for(lambda: self._next() == who)
             if self.order and self.order[0] == who:
                 self.order.pop(0)
             self.taken += 1
@@ -103,6 +103,11 @@ class Turns:
                 self.dies[who] -= 1
                 if self.dies[who] == 0:
                     raise Crash(who)
+
+    def _next(self) -> int:
+        """Say whose turn it is."""
+        wanted = self.order[0] if self.order else 0
+        return wanted if wanted in self.running else min(self.running)
 
     def end(self, who: int) -> None:
         with self.condition:

@@ -81,8 +81,11 @@ def settle(
         entry = register.entry(event_id)
     if entry and not _is_news(quake, ids, newest, entry, rule=rule, feed=feed):
         return
-    if entry and _is_copy_of_deleted(quake, entry) and not isinstance(feed.look(quake.preferred_id), Earthquake):
-        return
+    if entry and not entry.preferred_id:
+        standing = _restored(quake, entry, feed)
+        if standing is None:
+            return
+        quake = standing
     detail, is_settled = _detail(quake, feed, rule)
     grid = detail.shaking
     if not is_settled and entry and entry.told and entry.told.aoi_source.startswith(SHAKEMAP):
@@ -119,9 +122,12 @@ def settle(
         _announce(weighed, entry, quake, area, register)
 
 
-def _is_copy_of_deleted(quake: Earthquake, entry: LedgerEntry) -> bool:
-    """Say whether an entry that was deleted stands in the feed as it was before: restored, or a cache serves an older feed."""
-    return not entry.preferred_id and quake.updated <= entry.updated
+def _restored(quake: Earthquake, entry: LedgerEntry, feed: Feed) -> Earthquake | None:
+    """Return how an earthquake that was deleted stands now, None where it still is deleted: a cache may serve an older feed."""
+    found = feed.look(quake.preferred_id)
+    if isinstance(found, Earthquake):
+        return max(quake, found, key=lambda known: known.updated)
+    return quake if quake.updated > entry.updated else None
 
 
 def _is_news(
