@@ -131,6 +131,29 @@ def wait_until_free(port: int, patience_s: float = 10) -> None:
     raise StartFailed(f"port {port} is still answered {patience_s:.0f} s after its server was ended")
 
 
+class ReservedPort:
+    """A loopback port that no other process is given until it is closed; for servers that cannot choose one themselves.
+
+    A socket stays bound to it without listening. Linux then gives the port to nobody who asks for any, while a server that names it
+    and sets SO_REUSEADDR, as gunicorn does, may listen on it. Elsewhere that server would be refused, and nothing stays bound.
+
+    Attributes:
+        number: of the port.
+    """
+
+    def __init__(self) -> None:
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(("127.0.0.1", 0))
+        self.number = int(self._socket.getsockname()[1])
+        if sys.platform != "linux":
+            self.close()
+
+    def close(self) -> None:
+        """Give the port back."""
+        self._socket.close()
+
+
 def free_port() -> int:
     """Return a loopback port that is free now; for servers that cannot choose one themselves."""
     with socket.socket() as probe:

@@ -17,7 +17,7 @@ import requests
 
 from infra.local.clock import Clock
 from infra.local.model_server import ModelServer
-from infra.local.processes import Child, free_port, wait_until_free
+from infra.local.processes import Child, ReservedPort, wait_until_free
 from infra.local.provision import PROJECT, bucket_name, client_environment, provision, use_here
 from infra.local.scheduler import Scheduler
 
@@ -61,6 +61,7 @@ class Stack:
         self.clock = Clock(self.folder / "clock")
         self.clock.set(start)
         self.children: dict[str, Child] = {}
+        self._ports: dict[str, ReservedPort] = {}
         self.urls: dict[str, str] = {}
         self.environment: dict[str, str] = {}
         self.model_server = ""
@@ -81,10 +82,13 @@ class Stack:
         self.end()
 
     def end(self) -> None:
-        """End all processes."""
+        """End all processes and give their ports back."""
         for child in reversed(self.children.values()):
             child.end()
         self.children.clear()
+        for port in self._ports.values():
+            port.close()
+        self._ports.clear()
 
     def _start(self) -> None:
         clock = ["--clock", self.clock.path]
@@ -106,7 +110,9 @@ class Stack:
             "usgs": f"http://127.0.0.1:{usgs['port']}",
             "earth_engine": f"http://127.0.0.1:{earth_engine.ready_line()['port']}",
         }
-        self._ports = ports = {name: free_port() for name in TOPOLOGY["functions"]}
+        for name in TOPOLOGY["functions"]:
+            self._ports[name] = ReservedPort()
+        ports = {name: port.number for name, port in self._ports.items()}
         endpoints = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
         provision(TOPOLOGY, endpoints)
         self._upload_cards()
@@ -157,7 +163,7 @@ class Stack:
 
     def redeploy(self, name: str, settings: Mapping[str, str]) -> None:
         """Start a function anew with other settings, on the same port."""
-        port = self._ports[name]
+        port = self._ports[name].number
         self.children.pop(name).end()
         wait_until_free(port)
         self._settings = {**self._settings, name: {**self._settings.get(name, {}), **settings}}

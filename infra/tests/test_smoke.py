@@ -61,7 +61,7 @@ def heard(event: str) -> messages.Message:
     """Return what was published about an event, read by the system's own parser."""
     with pubsub_v1.SubscriberClient() as subscriber:
         path = subscriber.subscription_path(PROJECT, "heard")
-        received = subscriber.pull(subscription=path, max_messages=100, timeout=10).received_messages
+        received = subscriber.pull(subscription=path, max_messages=100, timeout=30).received_messages
         (item,) = [item for item in received if item.message.attributes["event_id"] == event]
         envelope = messages.Envelope(
             message_id=item.message.message_id,

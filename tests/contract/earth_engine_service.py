@@ -56,14 +56,14 @@ class EarthEngineService:
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.process.terminate()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=60)
         assert self.process.stdout is not None
         self.process.stdout.close()
 
     def kill(self) -> None:
         """End it as a power cut would."""
         self.process.kill()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=60)
 
     def connect(self) -> None:
         """Point the Earth Engine client of this process at the service."""
@@ -91,7 +91,7 @@ class EarthEngineService:
         return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
-def wait_for(name: str, seconds: float = 20) -> dict[str, Any]:
+def wait_for(name: str, seconds: float = 120) -> dict[str, Any]:
     """Follow an operation to its end.
 
     Raises:

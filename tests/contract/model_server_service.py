@@ -150,11 +150,11 @@ def local_server(*options: str | Path) -> Iterator[Server]:
         try:
             assert process.stdout is not None
             ready = json.loads(process.stdout.readline() or "{}")
-            assert ready.get("service") == "model_server", f"the server ended with {process.wait(10)}"
+            assert ready.get("service") == "model_server", f"the server ended with {process.wait(60)}"
             yield Server(port=ready["port"], rest_port=ready["rest_port"], process=process)
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 @contextmanager
@@ -176,7 +176,7 @@ def genuine_server(config: Path, *options: str) -> Iterator[Server]:
             yield Server(port=port, rest_port=rest_port, process=process)
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 def free_port() -> int:
@@ -186,7 +186,7 @@ def free_port() -> int:
 
 
 def wait_until_open(port: int, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
         assert process.poll() is None, f"the server ended with {process.returncode}"
         with socket.socket() as probe:

@@ -55,7 +55,7 @@ class PubSubService:
         with urllib.request.urlopen(request, timeout=10):
             pass
 
-    def wait_quiet(self, seconds: float = 10) -> dict:
+    def wait_quiet(self, seconds: float = 60) -> dict:
         """Wait until no push is due or under way; returns the state.
 
         Raises:
@@ -100,7 +100,7 @@ def ours(clock: Path | None = None, *, is_watched: bool = False) -> Iterator[Pub
             )
         finally:
             process.terminate()
-            process.wait(timeout=10)
+            process.wait(timeout=60)
 
 
 @contextmanager
@@ -117,7 +117,7 @@ def googles_jar(jar: Path) -> Iterator[PubSubService]:
             yield PubSubService(lane="jar", host=f"127.0.0.1:{port}", control="", process=process)
         finally:
             process.terminate()
-            process.wait(timeout=10)
+            process.wait(timeout=60)
 
 
 def _wait_for_port(port: int, process: subprocess.Popen[str]) -> None:

@@ -49,14 +49,14 @@ class StorageService:
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.process.terminate()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=60)
         assert self.process.stdout is not None
         self.process.stdout.close()
 
     def kill(self) -> None:
         """End it as a power cut would."""
         self.process.kill()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=60)
 
     def state(self) -> dict[str, Any]:
         """What `GET /_local/state` says."""
@@ -69,7 +69,7 @@ class StorageService:
         reply = requests.post(f"{self.url}/_local/faults", json=list(faults), timeout=10)
         assert reply.ok, reply.text
 
-    def wait_quiet(self, seconds: float = 10) -> None:
+    def wait_quiet(self, seconds: float = 60) -> None:
         """Wait until every notification is published.
 
         Raises:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import requests
 from click.testing import CliRunner
 from google.cloud import pubsub_v1, storage
 
+from infra.local.processes import ReservedPort
 from quakeslide.cli.main import main
 from quakeslide.documents.manifest import write_manifest
 from quakeslide.domain import object_names
@@ -28,7 +29,6 @@ from tests.contract.model_server_service import (
     TEN_MODULES,
     TRAINING_PYTHON,
     copy_modules,
-    free_port,
     local_server,
     wait_until_open,
 )
@@ -36,6 +36,8 @@ from tests.contract.pubsub_service import clients, ours
 from tests.contract.shard_file import tif
 from tests.contract.storage_service import PROJECT, StorageService, client_of
 from tests.fakes_detector import composite_of, image_of, rescan_of
+
+pytestmark = pytest.mark.timeout(1200)  # a model is exported first, by TensorFlow, which may take minutes
 
 PYTHON = ROOT / "build/envs/detect_landslides/bin/python"
 BUCKETS = {name: f"quakeslide-local-{name}" for name in ("composites", "state", "results", "models")}
@@ -102,7 +104,7 @@ class Function:
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
-    subprocess.run([TRAINING_PYTHON, "-c", EXPORT, folder], cwd=ROOT, check=True, capture_output=True, timeout=200)
+    subprocess.run([TRAINING_PYTHON, "-c", EXPORT, folder], cwd=ROOT, check=True, capture_output=True, timeout=400)
     return folder / "models"
 
 
@@ -136,7 +138,7 @@ def function(models: Path, unzipped: Path, tmp_path_factory: pytest.TempPathFact
             "DEAD_LETTERS": "composite-shards=composite-shards-dead-letter",
             "MODEL_SERVER": f"127.0.0.1:{server.port}",
         }
-        port = free_port()
+        port = stack.enter_context(closing(ReservedPort())).number
         command = [
             PYTHON.with_name("functions-framework"),
             "--target",
@@ -211,7 +213,7 @@ def test_malformed_message_goes_to_the_dead_letter_topic(function: Function) -> 
     function.subscriber.create_subscription(name=dead, topic=topic)
     attributes = {"eventType": "OBJECT_FINALIZE", "objectId": "shards/../x", "objectGeneration": "1"}
     assert function.push(b"{}", attributes) == 200
-    (received,) = function.subscriber.pull(subscription=dead, max_messages=5, timeout=10).received_messages
+    (received,) = function.subscriber.pull(subscription=dead, max_messages=5, timeout=30).received_messages
     assert received.message.attributes["code"] == "malformed_message"
     assert "shards/../x" in received.message.attributes["reason"]
 
@@ -264,8 +266,8 @@ def test_follow_prints_results_as_their_notifications_arrive(function: Function)
     topic = function.publisher.topic_path(PROJECT, "landslide-results")
     function.subscriber.create_subscription(name=function.subscriber.subscription_path(PROJECT, "mine"), topic=topic)
     attributes = {"eventType": "OBJECT_FINALIZE", "objectId": name, "bucketId": BUCKETS["results"]}
-    function.publisher.publish(topic, b"{}", **attributes).result(10)
-    result = CliRunner().invoke(main, ["follow", "--subscription", "mine", "--results", "1", "--seconds", "30"])
+    function.publisher.publish(topic, b"{}", **attributes).result(60)
+    result = CliRunner().invoke(main, ["follow", "--subscription", "mine", "--results", "1", "--seconds", "120"])
     assert result.exit_code == 0, result.output
     assert "Landslides after X: detections (2, final)" in result.output
     assert name in result.output

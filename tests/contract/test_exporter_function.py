@@ -120,7 +120,7 @@ def test_impossible_request_is_acknowledged_and_shown(function: Function) -> Non
 
 def test_malformed_message_goes_to_the_dead_letter_topic(function: Function) -> None:
     assert function.push("earthquakes", {"kind": "nonsense"}, T0, "malformed") == 200
-    (received,) = function.subscriber.pull(subscription=function.dead, max_messages=5, timeout=10).received_messages
+    (received,) = function.subscriber.pull(subscription=function.dead, max_messages=5, timeout=30).received_messages
     assert json.loads(received.message.data) == {"kind": "nonsense"}
     assert received.message.attributes["code"] == "malformed_message"
 
@@ -188,7 +188,7 @@ def test_composite_by_hand_refuses_what_cannot_be(function: Function) -> None:
 
 def test_silent_engine_refuses_the_message(function: Function) -> None:
     function.engine.process.terminate()
-    function.engine.process.wait(timeout=10)
+    function.engine.process.wait(timeout=60)
     with pytest.raises(requests.ConnectionError):
         function.engine.state()
     due = {"kind": "watch", "event_id": EVENT}

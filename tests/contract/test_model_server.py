@@ -25,6 +25,8 @@ from tests.contract.model_server_service import (
     tensor,
 )
 
+pytestmark = pytest.mark.timeout(1200)  # the models are exported first, by TensorFlow, which may take minutes
+
 CONFIG = """
 model_config_list {{
   config {{

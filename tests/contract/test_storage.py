@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPResponse
 from itertools import chain
@@ -120,7 +120,7 @@ def test_resource_says_what_was_written(bucket: storage.Bucket) -> None:
     assert (found.metadata, found.cache_control) == ({"track": "A069"}, "no-store")
     assert found.crc32c == base64.b64encode(google_crc32c.Checksum(b"{}").digest()).decode()
     assert found.md5_hash == "mZFLkyvTelC5g8XnyQrpOw=="
-    assert abs((found.time_created - before).total_seconds()) < 5
+    assert abs((found.time_created - before).total_seconds()) < 60
     assert found.etag
     reply = requests.get(f"{path_of(bucket)}/o/a.json", params={"alt": "media"}, timeout=10)
     assert reply.headers["X-Goog-Hash"] == f"crc32c={found.crc32c},md5={found.md5_hash}"
@@ -252,25 +252,31 @@ def test_preconditions_on_every_verb(bucket: storage.Bucket) -> None:
         blob.delete(if_generation_match=right)
 
 
+@contextmanager
+def twelve_clients(service: StorageService) -> Iterator[list[storage.Client]]:
+    """Make the clients of twelve threads, in this one: making one changes the environment, which all threads share."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(client_of(service.url)) for _ in range(12)]
+
+
 @pytest.mark.parametrize("chunk_size", [None, 256 * 1024], ids=["multipart", "resumable"])
 def test_of_twelve_concurrent_creates_exactly_one_wins(
     bucket: storage.Bucket, service: StorageService, chunk_size: int | None
 ) -> None:
     together = threading.Barrier(12)
 
-    def create(writer: int) -> bool:
-        with client_of(service.url) as client:
-            blob = client.bucket(bucket.name).blob("once", chunk_size=chunk_size)
-            body = bytes([writer]) * 300_000
-            together.wait(timeout=20)
-            try:
-                blob.upload_from_file(io.BytesIO(body), size=None if chunk_size else len(body), if_generation_match=0)
-            except exceptions.PreconditionFailed:
-                return False
-            return True
+    def create(writer: int, client: storage.Client) -> bool:
+        blob = client.bucket(bucket.name).blob("once", chunk_size=chunk_size)
+        body = bytes([writer]) * 300_000
+        together.wait(timeout=60)
+        try:
+            blob.upload_from_file(io.BytesIO(body), size=None if chunk_size else len(body), if_generation_match=0)
+        except exceptions.PreconditionFailed:
+            return False
+        return True
 
-    with ThreadPoolExecutor(12) as pool:
-        won = list(pool.map(create, range(12)))
+    with twelve_clients(service) as clients, ThreadPoolExecutor(12) as pool:
+        won = list(pool.map(create, range(12), clients))
     assert won.count(True) == 1
     assert bucket.blob("once").download_as_bytes() == bytes([won.index(True)]) * 300_000
     assert service.state()["open_uploads"] == 0
@@ -303,19 +309,18 @@ def test_of_twelve_creates_that_end_in_the_same_instant_exactly_one_wins(
 def test_of_twelve_concurrent_swaps_none_is_lost(bucket: storage.Bucket, service: StorageService) -> None:
     bucket.blob("count").upload_from_string(b"0")
 
-    def add_one(_: int) -> None:
-        with client_of(service.url) as client:
-            while True:
-                blob = client.bucket(bucket.name).get_blob("count")
-                try:
-                    number = int(blob.download_as_bytes(if_generation_match=blob.generation))
-                    blob.upload_from_string(str(number + 1), if_generation_match=blob.generation)
-                except (exceptions.PreconditionFailed, exceptions.NotFound):
-                    continue
-                return
+    def add_one(client: storage.Client) -> None:
+        while True:
+            blob = client.bucket(bucket.name).get_blob("count")
+            try:
+                number = int(blob.download_as_bytes(if_generation_match=blob.generation))
+                blob.upload_from_string(str(number + 1), if_generation_match=blob.generation)
+            except (exceptions.PreconditionFailed, exceptions.NotFound):
+                continue
+            return
 
-    with ThreadPoolExecutor(12) as pool:
-        list(pool.map(add_one, range(12)))
+    with twelve_clients(service) as clients, ThreadPoolExecutor(12) as pool:
+        list(pool.map(add_one, clients))
     assert bucket.blob("count").download_as_bytes() == b"12"
 
 

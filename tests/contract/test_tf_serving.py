@@ -23,6 +23,8 @@ from tests.contract.model_server_service import (
 )
 from tests.fakes_detector import MeanChangeModel
 
+pytestmark = pytest.mark.timeout(1200)  # the models are exported first, by TensorFlow, which may take minutes
+
 
 @pytest.fixture(scope="module", autouse=True)
 def message_modules(tmp_path_factory):
@@ -258,20 +260,27 @@ def test_message_over_the_servers_limit_is_a_clear_end():
         assert script.calls == []
 
 
-def late(seconds):
+def late(is_over):
+    """An answer that comes only when the test is over."""
+
     def answer(*_):
-        time.sleep(seconds)
+        is_over.wait(30)
         return predicted()()
 
     return answer
 
 
 def test_late_answer_is_asked_for_again_and_given_up_at_last():
-    with scripted(predict=[late(0.6), predicted(0.25)], deadline_s=0.3) as (model, script):
+    is_over = threading.Event()
+    with scripted(predict=[late(is_over), predicted(0.25)], deadline_s=2) as (model, script):
         assert model.score(WINDOW, ONE, name="m", version=1).scores.tolist() == [[0.25]]
         assert len(script.calls) == 2
-    with scripted(predict=[late(0.6)], deadline_s=0.2) as (model, _), pytest.raises(ModelUnavailable, match="DEADLINE"):
-        model.score(WINDOW, ONE, name="m", version=1)
+        is_over.set()
+    is_over = threading.Event()
+    with scripted(predict=[late(is_over)], deadline_s=0.2) as (model, _):
+        with pytest.raises(ModelUnavailable, match="DEADLINE"):
+            model.score(WINDOW, ONE, name="m", version=1)
+        is_over.set()
 
 
 def half(*_):
@@ -305,20 +314,29 @@ def block(message, _):
 
 
 class Gauge:
-    """Answers blocks after a moment and counts how many are asked for at once; refuses the first few."""
+    """Answers blocks after a moment and counts how many are asked for at once; refuses the first few.
+
+    The first four wait for each other: how far apart they arrive depends on how busy the machine is.
+    """
 
     def __init__(self, refusals, pause=0.05):
         self.lock, self.refusals, self.pause, self.now, self.seen = threading.Lock(), refusals, pause, 0, []
+        self.first_four = threading.Barrier(4)
 
     def __call__(self, message, context):
         with self.lock:
             self.now += 1
             self.seen.append(self.now)
-            refuse_it, self.refusals = self.refusals > 0, self.refusals - 1
+            number = len(self.seen)
+        if number <= 4:
+            self.first_four.wait(30)
+        if number <= self.refusals:
+            with self.lock:
+                self.now -= 1
+            self.first_four.wait(30)  # the client hears of no refusal while another call still counts as under way
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "scripted")
         try:
             time.sleep(self.pause)
-            if refuse_it:
-                context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "scripted")
             return block(message, context)
         finally:
             with self.lock:

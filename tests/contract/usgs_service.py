@@ -70,4 +70,4 @@ def usgs(folder: Path, *recordings: Path, start: datetime) -> Iterator[UsgsServi
             yield UsgsService(url=f"http://127.0.0.1:{json.loads(line)['port']}", clock=clock)
         finally:
             process.terminate()
-            process.wait(timeout=10)
+            process.wait(timeout=60)

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -101,14 +102,11 @@ def subscribe(name: str = "somebody") -> str:
 def heard(path: str) -> list[str]:
     """Return the objects a subscriber was told of, in order of hearing."""
     names: list[str] = []
-    with pubsub_v1.SubscriberClient() as subscriber:
-        while True:
-            try:
-                received = subscriber.pull(subscription=path, max_messages=100, timeout=2).received_messages
-            except DeadlineExceeded:
-                break
-            if not received:
-                break
+    # a pull given up by its asker may have taken messages with it: this one never waits for more, and has time to be answered
+    request = {"subscription": path, "max_messages": 100, "return_immediately": True}
+    with pubsub_v1.SubscriberClient() as subscriber, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The return_immediately flag is deprecated", DeprecationWarning)
+        while received := subscriber.pull(request, timeout=30).received_messages:
             names += [item.message.attributes["objectId"] for item in received]
             subscriber.acknowledge(subscription=path, ack_ids=[item.ack_id for item in received])
     return names
@@ -293,14 +291,14 @@ def waiting(stack: Stack) -> int:
 
 
 def dead_letters(topic: str, wanted: int = 1) -> list[Any]:
-    """Pull the messages of a topic's dead-letter subscription: at least so many, or what has come within five seconds."""
+    """Pull the messages of a topic's dead-letter subscription: at least so many, or what has come within half a minute."""
     messages: list[Any] = []
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     with pubsub_v1.SubscriberClient() as subscriber:
         path = subscriber.subscription_path(PROJECT, f"{topic}-dead-letter-inspect")
         while len(messages) < wanted and time.monotonic() < end:
             try:
-                received = subscriber.pull(subscription=path, max_messages=100, timeout=1).received_messages
+                received = subscriber.pull(subscription=path, max_messages=100, timeout=10).received_messages
             except DeadlineExceeded:
                 continue
             messages += [item.message for item in received]

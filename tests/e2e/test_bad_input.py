@@ -33,6 +33,8 @@ from tests.e2e.story import (
     waiting,
 )
 
+pytestmark = pytest.mark.timeout(1200)  # where others use the machine, the stack alone may take minutes to start
+
 CARD = "vv_vh_ascending_60_12/1/card.json"
 
 

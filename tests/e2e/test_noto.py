@@ -11,6 +11,8 @@ from shapely.geometry import shape
 from infra.local.stories import NOTICE, NOTO
 from tests.e2e.story import FINAL, PASSES, SMALL_AREA, Story, archive_for, play, stack_for
 
+pytestmark = pytest.mark.timeout(1200)  # where others use the machine, the stack alone may take minutes to start
+
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:

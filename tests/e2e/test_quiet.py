@@ -19,6 +19,8 @@ from infra.local.stack import Stack
 from infra.local.stories import BUILD, PRETENDED, QUIET, QUIET_DATE, RECORDINGS
 from tests.e2e.story import ask, contents, look, problems_of, results_of, shared_archive, status_of, waiting
 
+pytestmark = pytest.mark.timeout(1200)  # where others use the machine, the stack alone may take minutes to start
+
 SERIES = RECORDINGS / "california"
 
 

@@ -28,6 +28,8 @@ from tests.e2e.story import (
     waiting,
 )
 
+pytestmark = pytest.mark.timeout(1200)  # where others use the machine, the stack alone may take minutes to start
+
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:

@@ -10,6 +10,8 @@ from shapely.geometry import mapping
 from infra.local.stack import Stack
 from tests.e2e.story import WIDE_AREA, anonymous, ask, contents, late_stack, shared_archive
 
+pytestmark = pytest.mark.timeout(1200)  # where others use the machine, the stack alone may take minutes to start
+
 CUTS = {1024: (1, 1), 512: (4, 4), 256: (9, 9)}  # side in px: shards and cells of 640 x 640 px
 
 

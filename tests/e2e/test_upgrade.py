@@ -27,6 +27,8 @@ from tests.e2e.story import (
     waiting,
 )
 
+pytestmark = pytest.mark.timeout(1200)  # where others use the machine, the stack alone may take minutes to start
+
 PREVIOUS = Path(__file__).parents[1] / "data" / "previous"
 UNDER_WAY, PRODUCTS = PREVIOUS / "documents" / "under_way", PREVIOUS / "products"
 RELEASED = 5  # days after the earthquake
