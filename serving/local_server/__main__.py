@@ -160,7 +160,7 @@ def main(
     while not stop.wait(poll_seconds):
         try:
             repository.refresh()
-        except (OSError, ValueError) as error:  # a config edited wrongly, a folder gone while it was looked at: what is served stays
+        except (OSError, ValueError) as error:  # a config edited wrongly, a folder gone meanwhile: what is served stays
             log.error("%s", error)
     calls.stop(grace=None)
     web.close()
