@@ -18,9 +18,7 @@ from quakeslide.domain.land import on_land
 
 GEOD = Geod(ellps="WGS84")
 LEAST_MMI = 6.0
-GREATEST_MMI = (
-    12.0  # XII, where the modified Mercalli scale ends (Wood and Neumann 1931, Bull. Seism. Soc. Am. 21, 277-283)
-)
+GREATEST_MMI = 12.0  # XII, where the scale ends (Wood and Neumann 1931, Bull. Seism. Soc. Am. 21, 277-283)
 MAX_AREA_KM2 = 60_000.0  # two Sentinel-1 frames; a larger area is cut to its strongest shaking
 MIN_RADIUS_KM = 25.0
 CIRCLE_POINTS = 72
